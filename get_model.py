@@ -1,0 +1,152 @@
+"""The network: a U-Net whose encoder is MobileNetV2, pretrained on ImageNet and not trainable.
+
+The architecture of TensorFlow's image segmentation tutorial
+(https://www.tensorflow.org/tutorials/images/segmentation): five feature maps of the encoder, of
+strides 2 to 32, are joined by a decoder of transposed convolutions. main.py trains it.
+"""
+
+import os
+import socket
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from import_data import InputError
+
+SKIP_LAYERS = (  # the tutorial's choice, strides 2, 4, 8, 16
+    "block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
+BOTTOM_LAYER = "block_16_project"  # stride 32
+SIZE_STEP = 32  # the encoder halves the size five times
+DECODER_MOMENTUM = 0.9  # Keras' 0.99 has not settled after the few hundred steps of a small set
+SCRATCH_MOMENTUM = 0.9  # likewise MobileNetV2's 0.999, where its weights are trained from random
+DOWNLOAD_TIMEOUT = 30  # seconds without an answer until the weights count as out of reach
+
+
+def get_model(image_size, num_classes, weights="imagenet", decoder_filters=(512, 256, 128, 64),
+              scale_input=True, batch_size=None):
+    """Builds the U-Net: RGB in 0..255 -> logits of each class at full size.
+
+    Args:
+        image_size: (height, width), each divisible by 32, from 32 up.
+        num_classes: number of logits a pixel, at least 2.
+        weights: "imagenet" (Keras downloads them once), path of a MobileNetV2 weights file without
+            top (.h5 or .weights.h5), or None (random). With None, or where "imagenet" can't be
+            downloaded, the encoder is trainable; else it is frozen, batch normalisation included.
+        decoder_filters: channels of the decoder's four blocks, from the smallest map upwards.
+        scale_input: False leaves the scaling of 0..255 to [-1, 1] to whoever feeds the model.
+        batch_size: fixed batch size, or None.
+    Returns: keras.Model, (batch, height, width, 3) -> float32 (batch, height, width, num_classes).
+    Raises: InputError for a size not divisible by 32, a weights file that is missing or misfits.
+    """
+    check_image_size(image_size)
+    encoder = get_encoder(image_size, weights)
+    image = keras.Input((*image_size, 3), batch_size=batch_size, name="image")
+    # MobileNetV2's ImageNet weights expect [-1, 1] (keras.applications.mobilenet_v2).
+    scaled = layers.Rescaling(1 / 127.5, offset=-1, name="scale_input")(image) \
+        if scale_input else image
+    # training=False keeps a frozen encoder's batch normalisation still, even if unfrozen later.
+    features = encoder(scaled) if encoder.trainable else encoder(scaled, training=False)
+    return keras.Model(image, decode(features, num_classes, decoder_filters), name="unet")
+
+
+def check_image_size(image_size):
+    """Raises InputError, naming the nearest valid sizes, unless both sides are multiples of 32."""
+    nearest = [max(SIZE_STEP, SIZE_STEP * round(side / SIZE_STEP)) for side in image_size]
+    if list(image_size) != nearest:
+        below = [max(SIZE_STEP, SIZE_STEP * (side // SIZE_STEP)) for side in image_size]
+        above = [max(SIZE_STEP, SIZE_STEP * -(-side // SIZE_STEP)) for side in image_size]
+        raise InputError(f"IMAGE_SIZE {tuple(image_size)} (height, width) must be divisible by "
+                         f"{SIZE_STEP} and at least {SIZE_STEP}: the nearest valid sizes are "
+                         f"{tuple(below)} and {tuple(above)}.")
+
+
+def decode(features, num_classes, filters):
+    """Joins the encoder's feature maps, smallest first, and upsamples to logits at full size.
+
+    Args: features are the outputs of get_encoder, largest first; filters one number a block.
+    Returns: Keras tensor (batch, height, width, num_classes).
+    """
+    *skips, x = features
+    for block, (channels, skip) in enumerate(zip(filters, reversed(skips), strict=True)):
+        x = layers.Conv2DTranspose(channels, 3, strides=2, padding="same", use_bias=False,
+                                   name=f"upsample_{block}")(x)
+        x = layers.BatchNormalization(momentum=DECODER_MOMENTUM, name=f"normalise_{block}")(x)
+        x = layers.ReLU(name=f"relu_{block}")(x)
+        x = layers.Concatenate(name=f"join_{block}")([x, skip])
+    return layers.Conv2DTranspose(num_classes, 3, strides=2, padding="same", dtype="float32",
+                                  name="logits")(x)
+
+
+# ---- the encoder and its weights -------------------------------------------------------------
+
+
+def get_encoder(image_size, weights):
+    """Builds MobileNetV2 with its five feature maps as outputs, strides 2, 4, 8, 16 and 32.
+
+    Args: as for get_model. Input in [-1, 1].
+    Returns: keras.Model named "encoder"; trainable only where its weights are random.
+    Raises: InputError where a weights file is missing or does not fit.
+    """
+    network = keras.applications.MobileNetV2(
+        input_shape=(*image_size, 3), include_top=False, weights=None)
+    pretrained = _load_weights(network, weights)
+    outputs = [network.get_layer(name).output for name in (*SKIP_LAYERS, BOTTOM_LAYER)]
+    encoder = keras.Model(network.input, outputs, name="encoder")
+    encoder.trainable = not pretrained
+    if not pretrained:
+        for layer in encoder.layers:
+            if isinstance(layer, layers.BatchNormalization):
+                layer.momentum = SCRATCH_MOMENTUM
+    return encoder
+
+
+def _load_weights(network, weights):
+    """Loads the weights into the network; returns whether they are pretrained."""
+    if weights is None:
+        return False
+    if weights == "imagenet":
+        return _load_imagenet(network)
+    path = Path(weights)
+    if not path.is_file():
+        raise InputError(f"The weights file {path} does not exist: correct WEIGHTS, or set it to "
+                         f'"imagenet" to download them.')
+    try:
+        network.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        raise InputError(f"{path} does not fit MobileNetV2 (alpha 1.0, without top): take Keras' "
+                         f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5 or a "
+                         f".weights.h5 of the same network.") from error
+    return True
+
+
+def _load_imagenet(network):
+    try:
+        with _download_timeout():
+            source = keras.applications.MobileNetV2(
+                input_shape=(224, 224, 3), include_top=False, weights="imagenet")
+    except Exception as error:  # Keras raises a plain Exception for whatever the download met
+        if "URL fetch failure" not in str(error) and not isinstance(error, OSError):
+            raise
+        print("The ImageNet weights can't be downloaded: the whole encoder is trained from random "
+              "weights instead. For better results put "
+              "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5 into "
+              f"{_keras_models_folder()}, or set WEIGHTS to where the file lies.", flush=True)
+        return False
+    network.set_weights(source.get_weights())
+    return True
+
+
+def _keras_models_folder():
+    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
+
+
+@contextmanager
+def _download_timeout():
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -1,0 +1,360 @@
+"""Trains the U-Net on a folder of images and a folder of label PNGs of the same names.
+
+    python main.py
+
+Edit the constants below for your own pictures. Reads IMAGE_DIR and LABEL_DIR; leaves in OUTPUT_DIR
+model.keras (the epoch with the best validation mean IoU), model.json (all that later scripts need),
+history.csv, curves.png and predictions.png. Then run tflite_convert.py and tflite_test.py.
+"""
+
+import csv
+import io
+import math
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes hide our own lines
+
+import keras
+import matplotlib
+import numpy as np
+import tensorflow as tf
+
+from get_model import check_image_size, get_model
+from import_data import (
+    InputError,
+    find_class_names,
+    import_images,
+    make_dataset,
+    pair_files,
+)
+from measuring import (
+    class_colours,
+    colour_mask,
+    confusion_matrix,
+    format_iou_table,
+    overlay,
+    save_grid,
+    summarise,
+    write_json,
+    write_whole,
+)
+
+# Data
+IMAGE_DIR = "sample_data/images"
+LABEL_DIR = "sample_data/labels"
+VALIDATION_IMAGE_DIR = None  # folder of images to measure on; None splits some off IMAGE_DIR
+VALIDATION_LABEL_DIR = None
+VALIDATION_SPLIT = 0.2  # share of the pairs that is kept for measuring, drawn by SEED
+IMAGE_SIZE = (128, 160)  # (height, width), divisible by 32; pictures are stretched to it
+CLASS_NAMES = None  # list of names; None: classes.txt in LABEL_DIR, else counted from the labels
+IGNORE_LABEL = 255  # label value that counts nowhere: not in the loss, the weights, the metrics
+
+# Model
+WEIGHTS = "imagenet"  # or the path of a MobileNetV2 weights file, or None: random
+DECODER_FILTERS = (128, 64, 32, 16)  # the tutorial's are (512, 256, 128, 64)
+
+# Training
+LOSS = "dice+cross-entropy"  # or "dice" alone, or "cross-entropy" alone, each weighted by class
+WEIGHT_POWER = 0.5  # class weight ~ (1 / frequency) ** this: 1 plain inverse, 0.5 damped, 0 none
+BATCH_SIZE = 8
+EPOCHS = 50
+LEARNING_RATE = 1e-3  # of Adam at the start; falls to 0 along a cosine
+AUGMENT = True  # flips and varies the colours of the training images
+SEED = 1  # same seed, same machine: same result
+OUTPUT_DIR = "output"
+
+PREDICTION_ROWS = 8  # validation images shown in predictions.png
+LOSSES = ("dice+cross-entropy", "dice", "cross-entropy")
+
+
+# ---- data ------------------------------------------------------------------------------------
+
+
+def load_data():
+    """Reads training and validation pairs as the constants say, and prints the table of classes.
+
+    Returns: dict with images, labels, class_weights, validation_images, validation_labels,
+        class_names, training_names, validation_names (image file names), validation_dirs.
+    Raises: InputError as import_data does.
+    """
+    validation_dirs = (VALIDATION_IMAGE_DIR or IMAGE_DIR, VALIDATION_LABEL_DIR or LABEL_DIR)
+    pairs, validation_pairs = pair_files(IMAGE_DIR, LABEL_DIR), []
+    names = [pair.image_path.name for pair in pairs]
+    if VALIDATION_IMAGE_DIR is None:
+        training_names, validation_names = split_names(names, VALIDATION_SPLIT, SEED)
+    else:
+        validation_pairs = pair_files(*validation_dirs)
+        training_names = names
+        validation_names = [pair.image_path.name for pair in validation_pairs]
+    label_paths = [pair.label_path for pair in pairs + validation_pairs]
+    class_names = find_class_names(label_paths, LABEL_DIR, CLASS_NAMES, IGNORE_LABEL)
+
+    print(f"{len(training_names)} training and {len(validation_names)} validation images, "
+          f"{len(class_names)} classes")
+    images, labels, class_weights = import_images(
+        IMAGE_DIR, LABEL_DIR, IMAGE_SIZE, class_names, IGNORE_LABEL, training_names, WEIGHT_POWER)
+    validation_images, validation_labels, _ = import_images(
+        *validation_dirs, IMAGE_SIZE, class_names, IGNORE_LABEL, validation_names, verbose=False)
+    return {"images": images, "labels": labels, "class_weights": class_weights,
+            "validation_images": validation_images, "validation_labels": validation_labels,
+            "class_names": class_names, "training_names": training_names,
+            "validation_names": validation_names, "validation_dirs": validation_dirs}
+
+
+def split_names(names, share, seed):
+    """Splits names at random into training and validation names, each sorted, at least one each.
+
+    Raises: InputError where there are fewer than two names.
+    """
+    if len(names) < 2:
+        raise InputError(f"{len(names)} pair(s) can't be split into training and validation: add "
+                         f"pairs, or set VALIDATION_IMAGE_DIR and VALIDATION_LABEL_DIR.")
+    count = min(max(1, round(share * len(names))), len(names) - 1)
+    order = np.random.default_rng(seed).permutation(len(names))
+    validation = {names[index] for index in order[:count]}
+    return [n for n in names if n not in validation], [n for n in names if n in validation]
+
+
+# ---- loss ------------------------------------------------------------------------------------
+
+
+def dice_loss(labels, logits, class_weights, ignore_label=255):
+    """The weighted dice loss: sum of weight * (1 - dice) over sum of weights, 0..1.
+
+    Soft dice of a class is 2 * overlap / (predicted + true) over all pixels of the batch (Milletari
+    et al. 2016, V-Net; weighted by class as in Sudre et al. 2017). Only classes that the batch's
+    labels hold are counted: so a missed rare object costs its class's whole weight, while the same
+    pixels guessed wrongly in front of background cost next to nothing.
+    Args: labels integer (batch, height, width), logits (batch, height, width, classes),
+        class_weights float (classes,), ignore_label an int or None.
+    Returns: float32 scalar, 0 for a perfect prediction with any weights. Sums are in float32.
+    """
+    logits = tf.cast(logits, tf.float32)
+    truth, counted = _one_hot(labels, logits.shape[-1], ignore_label)
+    probability = tf.nn.softmax(logits) * counted[..., None]
+    overlap = tf.reduce_sum(truth * probability, (0, 1, 2))
+    true_pixels = tf.reduce_sum(truth, (0, 1, 2))
+    dice = tf.math.divide_no_nan(
+        2 * overlap, true_pixels + tf.reduce_sum(probability, (0, 1, 2)))
+    weights = tf.cast(class_weights, tf.float32) * tf.cast(true_pixels > 0, tf.float32)
+    return tf.math.divide_no_nan(tf.reduce_sum(weights * (1 - dice)), tf.reduce_sum(weights))
+
+
+def cross_entropy_loss(labels, logits, class_weights, ignore_label=255):
+    """Cross-entropy, each pixel weighted by its class: sum of weight * loss over sum of weights.
+
+    Arguments and result as for dice_loss, but without an upper bound.
+    """
+    logits = tf.cast(logits, tf.float32)
+    truth, _ = _one_hot(labels, logits.shape[-1], ignore_label)
+    weighted = truth * tf.cast(class_weights, tf.float32)
+    loss = -tf.reduce_sum(weighted * tf.nn.log_softmax(logits))
+    return tf.math.divide_no_nan(loss, tf.reduce_sum(weighted))
+
+
+def _one_hot(labels, num_classes, ignore_label):
+    """Returns float32 (..., classes), zeros where nothing counts, and float32 (...), 1 or 0."""
+    labels = tf.cast(labels, tf.int32)
+    counted = labels < num_classes
+    if ignore_label is not None:
+        counted &= labels != ignore_label
+    counted = tf.cast(counted, tf.float32)
+    return tf.one_hot(labels, num_classes) * counted[..., None], counted
+
+
+def make_loss(name, class_weights, ignore_label):
+    """Returns the loss function (labels, logits) -> scalar that LOSS names.
+
+    Raises: InputError for an unknown name.
+    """
+    if name not in LOSSES:
+        raise InputError(f"LOSS is {name!r}, but it must be one of {', '.join(LOSSES)}.")
+    parts = [{"dice": dice_loss, "cross-entropy": cross_entropy_loss}[part]
+             for part in name.split("+")]
+
+    def loss(labels, logits):
+        return sum(part(labels, logits, class_weights, ignore_label) for part in parts)
+
+    return loss
+
+
+# ---- training --------------------------------------------------------------------------------
+
+
+class Validation(keras.callbacks.Callback):
+    """After each epoch: measures on the validation set, saves the best model, writes history.csv.
+
+    One confusion matrix over all validation images; mean IoU is added to Keras' progress line.
+    """
+
+    def __init__(self, data, output_dir):
+        super().__init__()
+        self.data, self.output_dir = data, Path(output_dir)
+        self.best, self.history = None, []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        metrics = evaluate(self.model, self.data)
+        logs["mean_iou"] = metrics["mean_iou"]
+        logs["mean_iou_without_background"] = metrics["mean_iou_without_background"]
+        self.history.append({
+            "epoch": epoch + 1, "loss": logs["loss"], "mean_iou": metrics["mean_iou"],
+            "mean_iou_without_background": metrics["mean_iou_without_background"],
+            "seconds": time.monotonic() - self.start,
+            **{f"iou {name}": iou for name, iou in zip(self.data["class_names"], metrics["iou"])}})
+        write_history(self.output_dir / "history.csv", self.history)
+        if self.best is None or metrics["mean_iou"] > self.best["mean_iou"]:
+            self.best = {"epoch": epoch + 1, **metrics}
+            save_model(self.model, self.output_dir / "model.keras")
+
+
+def train(model, data, output_dir):
+    """Fits the model as the constants say and leaves the best epoch's weights in it.
+
+    Returns: list of a dict an epoch (the columns of history.csv), and the best epoch's metrics.
+    """
+    dataset = make_dataset(data["images"], data["labels"], BATCH_SIZE, AUGMENT, shuffle=True,
+                           seed=SEED)
+    steps = math.ceil(len(data["images"]) / BATCH_SIZE)
+    schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, EPOCHS * steps)
+    model.compile(keras.optimizers.Adam(schedule),
+                  make_loss(LOSS, data["class_weights"], IGNORE_LABEL))
+    validation = Validation(data, output_dir)
+    model.fit(dataset, epochs=EPOCHS, callbacks=[validation], verbose=1)
+    model.load_weights(Path(output_dir) / "model.keras")
+    return validation.history, validation.best
+
+
+def predict_classes(model, images, batch_size=None):
+    """Returns the most likely class of each pixel, uint8 (n, height, width).
+
+    Args: images uint8 (n, height, width, 3).
+    """
+    batch_size = batch_size or BATCH_SIZE
+    predictions = np.empty(images.shape[:3], np.uint8)
+    if getattr(model, "most_likely", None) is None:
+        model.most_likely = tf.function(
+            lambda batch: tf.argmax(model(batch, training=False), -1), reduce_retracing=True)
+    for start in range(0, len(images), batch_size):
+        batch = tf.cast(images[start:start + batch_size], tf.float32)
+        predictions[start:start + batch_size] = model.most_likely(batch)
+    return predictions
+
+
+def evaluate(model, data):
+    """Measures a model on the validation images of load_data; returns what summarise returns."""
+    predictions = predict_classes(model, data["validation_images"])
+    return summarise(confusion_matrix(data["validation_labels"], predictions,
+                                      len(data["class_names"]), IGNORE_LABEL))
+
+
+# ---- what is left in OUTPUT_DIR --------------------------------------------------------------
+
+
+def save_model(model, path):
+    """Saves the model without its optimizer, beside its place first, then renamed."""
+    beside = path.with_name("part_" + path.name)  # Keras wants the ending .keras
+    model.save(beside, include_optimizer=False)
+    os.replace(beside, path)
+
+
+def write_history(path, history):
+    """Writes history.csv: a row an epoch, a column a number."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_whole(path, lambda file: file.write(text.getvalue().encode("utf-8")))
+
+
+def draw_curves(path, history, class_names):
+    """Draws the loss and the validation IoU by epoch."""
+    matplotlib.use("Agg")  # a machine without a screen is the normal case
+    import matplotlib.pyplot as plt
+
+    epochs = [row["epoch"] for row in history]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
+    left.plot(epochs, [row["loss"] for row in history], color="black")
+    left.set(xlabel="epoch", ylabel="training loss", ylim=(0, None), title="Loss")
+    for name, colour in zip(class_names, class_colours(len(class_names))):
+        iou = [np.nan if row[f"iou {name}"] is None else row[f"iou {name}"] for row in history]
+        right.plot(epochs, iou, color=colour / 255, linewidth=1, label=name)
+    right.plot(epochs, [row["mean_iou"] for row in history], color="red", linewidth=2.5,
+               label="mean IoU")
+    right.set(xlabel="epoch", ylabel="IoU", ylim=(0, 1), title="Validation")
+    right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110))
+    plt.close(figure)
+
+
+def draw_predictions(path, model, data):
+    """Draws validation images, evenly spaced over the set, beside their truth and prediction."""
+    count = min(PREDICTION_ROWS, len(data["validation_images"]))
+    chosen = np.unique(np.linspace(0, len(data["validation_images"]) - 1, count).astype(int))
+    images, labels = data["validation_images"][chosen], data["validation_labels"][chosen]
+    colours = class_colours(len(data["class_names"]))
+    rows = [[image, colour_mask(label, colours), colour_mask(mask, colours),
+             overlay(image, mask, colours)]
+            for image, label, mask in zip(images, labels, predict_classes(model, images))]
+    save_grid(path, rows, ("image", "truth", "prediction", "prediction over image"),
+              data["class_names"], colours)
+
+
+def describe_model(model, data, best):
+    """Returns what model.json holds: all that the later scripts have to know."""
+    return {
+        "class_names": data["class_names"],
+        "class_colours": class_colours(len(data["class_names"])).tolist(),
+        "image_size": list(IMAGE_SIZE),
+        "ignore_label": IGNORE_LABEL,
+        "class_weights": [float(weight) for weight in data["class_weights"]],
+        "decoder_filters": list(DECODER_FILTERS),
+        "encoder_frozen": not model.get_layer("encoder").trainable,
+        "image_dir": str(IMAGE_DIR), "label_dir": str(LABEL_DIR),
+        "validation_image_dir": str(data["validation_dirs"][0]),
+        "validation_label_dir": str(data["validation_dirs"][1]),
+        "training_images": data["training_names"],
+        "validation_images": data["validation_names"],
+        "training": {"loss": LOSS, "weight_power": WEIGHT_POWER, "batch_size": BATCH_SIZE,
+                     "epochs": EPOCHS, "learning_rate": LEARNING_RATE, "augment": AUGMENT,
+                     "seed": SEED, "weights": str(WEIGHTS)},
+        "validation_metrics": best,
+        "versions": {"python": platform.python_version(), "tensorflow": tf.__version__,
+                     "keras": keras.__version__, "numpy": np.__version__},
+    }
+
+
+def main():
+    """Reads, trains, saves, and draws, as the constants say."""
+    check_image_size(IMAGE_SIZE)
+    start = time.monotonic()
+    output_dir = Path(OUTPUT_DIR)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(SEED)
+    data = load_data()
+    model = get_model(IMAGE_SIZE, len(data["class_names"]), WEIGHTS, DECODER_FILTERS)
+    history, best = train(model, data, output_dir)
+
+    write_json(output_dir / "model.json", describe_model(model, data, best))
+    draw_curves(output_dir / "curves.png", history, data["class_names"])
+    draw_predictions(output_dir / "predictions.png", model, data)
+    print(f"\nBest epoch: {best['epoch']} of {EPOCHS}, {len(data['validation_names'])} validation "
+          f"images")
+    print(format_iou_table(data["class_names"], {"Keras": best}))
+    print(f"{(time.monotonic() - start) / 60:.1f} minutes. Look at {output_dir}/predictions.png "
+          f"and {output_dir}/curves.png; the model is {output_dir}/model.keras.")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"Error: {error}")

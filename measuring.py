@@ -1,0 +1,220 @@
+"""What the scripts share: measuring (confusion matrix, IoU), pictures, and the files they leave.
+
+Plain NumPy and Pillow: predict.py takes this file along to a Coral without TensorFlow.
+"""
+
+import colorsys
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from import_data import InputError
+
+MODEL_INFO_FILE = "model.json"
+OVERLAY_OPACITY = 0.55
+PICTURE_HEIGHT = 192  # pixels of one picture in a grid
+IGNORED_COLOUR = (255, 255, 255)  # how pixels of the ignore label are drawn
+CLASS_COLOURS = (  # black background, then Okabe-Ito: they differ for colour-blind eyes too
+    (0, 0, 0), (230, 159, 0), (86, 180, 233), (204, 121, 167), (0, 158, 115), (240, 228, 66),
+    (0, 114, 178), (213, 94, 0), (170, 68, 153), (153, 153, 51), (136, 34, 85), (102, 204, 238))
+
+# ---- measuring -------------------------------------------------------------------------------
+
+
+def confusion_matrix(labels, predictions, num_classes, ignore_label=255):
+    """Counts pixels by true class (row) and predicted class (column).
+
+    Args: labels and predictions, integer arrays of the same shape; pixels whose label is
+        ignore_label are left out.
+    Returns: int64 (num_classes, num_classes).
+    """
+    labels, predictions = np.asarray(labels).ravel(), np.asarray(predictions).ravel()
+    counted = labels < num_classes
+    if ignore_label is not None:
+        counted &= labels != ignore_label
+    cells = labels[counted].astype(np.int64) * num_classes + predictions[counted]
+    return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def iou_per_class(confusion):
+    """Computes intersection over union of each class, float64 (num_classes,), 0..1.
+
+    NaN marks a class that is neither in the labels nor in the predictions: it is left out of
+    means, because 0 or 1 would both be wrong.
+    """
+    intersection = np.diag(confusion).astype(np.float64)
+    union = confusion.sum(axis=0) + confusion.sum(axis=1) - intersection
+    return np.divide(intersection, union, out=np.full(len(union), np.nan), where=union > 0)
+
+
+def mean_iou(iou):
+    """Means the IoU over the classes that occur; NaN where none does."""
+    occurring = iou[~np.isnan(iou)]
+    return float(occurring.mean()) if len(occurring) else float("nan")
+
+
+def summarise(confusion):
+    """Returns the metrics of a confusion matrix as a dict that JSON can hold.
+
+    Keys: mean_iou, mean_iou_without_background (without class 0), iou (one a class; None: absent).
+    """
+    iou = iou_per_class(confusion)
+    return {"mean_iou": _or_none(mean_iou(iou)),
+            "mean_iou_without_background": _or_none(mean_iou(iou[1:])),
+            "iou": [_or_none(value) for value in iou]}
+
+
+def _or_none(value):
+    return None if np.isnan(value) else float(value)
+
+
+def format_iou_table(class_names, columns):
+    """Returns a printed table of IoU in percent: a row a class, a column a model, and the means.
+
+    Args: columns, dict of column title -> what summarise returned.
+    """
+    def percent(value):
+        return "absent" if value is None else f"{100 * value:.2f} %"
+
+    rows = [(name, [column["iou"][index] for column in columns.values()])
+            for index, name in enumerate(class_names)]
+    rows += [(title, [column[key] for column in columns.values()]) for title, key in (
+        ("mean IoU without class 0", "mean_iou_without_background"), ("mean IoU", "mean_iou"))]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{'IoU':<{width}}" + "".join(f"  {title:>10}" for title in columns)]
+    for name, values in rows:
+        lines.append(f"{name:<{width}}" + "".join(f"  {percent(value):>10}" for value in values))
+    return "\n".join(lines)
+
+
+# ---- pictures --------------------------------------------------------------------------------
+
+
+def class_colours(num_classes):
+    """Returns a colour for each class, uint8 (num_classes, 3): the first is black."""
+    colours = list(CLASS_COLOURS[:num_classes])
+    for index in range(len(colours), num_classes):  # the golden angle keeps neighbours apart
+        red, green, blue = colorsys.hsv_to_rgb(index * 0.618034 % 1, 0.55 + 0.4 * (index % 2), 0.9)
+        colours.append((int(255 * red), int(255 * green), int(255 * blue)))
+    return np.array(colours, np.uint8)
+
+
+def colour_mask(mask, colours):
+    """Draws class indices uint8 (height, width) in their colours, uint8 (height, width, 3).
+
+    Values beyond the classes (the ignore label) are white.
+    """
+    table = np.tile(np.array(IGNORED_COLOUR, np.uint8), (256, 1))
+    table[:len(colours)] = colours
+    return table[mask]
+
+
+def overlay(image, mask, colours, opacity=OVERLAY_OPACITY):
+    """Lays a mask over an image, class 0 left clear.
+
+    Args: image uint8 (height, width, 3), mask uint8 (height, width). Returns: uint8 like image.
+    """
+    blend = (1 - opacity) * image + opacity * colour_mask(mask, colours)
+    return np.where(mask[..., None] > 0, blend, image).astype(np.uint8)
+
+
+def save_mask(path, mask, colours):
+    """Writes class indices as a palette PNG: the pixel is the index, the palette its colour.
+
+    Args: mask uint8 (height, width), colours uint8 (num_classes, 3).
+    """
+    picture = Image.fromarray(np.ascontiguousarray(mask, np.uint8), "L")
+    picture.putpalette(colour_mask(np.arange(256, dtype=np.uint8), colours).tobytes())
+    write_whole(path, lambda file: picture.save(file, "PNG", optimize=True))
+
+
+def save_grid(path, rows, titles, class_names, colours, row_titles=None):
+    """Saves pictures side by side, a legend of the classes below.
+
+    Args: rows, list of lists of uint8 arrays (height, width, 3) of one size; titles, one a column;
+        row_titles, None or a text under each row.
+    """
+    height, width = rows[0][0].shape[:2]
+    height, width = PICTURE_HEIGHT, round(width * PICTURE_HEIGHT / height)
+    gap, line = 6, 20
+    font = ImageFont.load_default(14)
+    row_height = height + gap + (line if row_titles else 0)
+    legend = _legend(class_names, colours, len(titles) * (width + gap), font)
+    canvas = Image.new("RGB", (len(titles) * (width + gap) + gap,
+                               line + gap + len(rows) * row_height + legend.height), "white")
+    draw = ImageDraw.Draw(canvas)
+    for column, title in enumerate(titles):
+        draw.text((gap + column * (width + gap), 3), title, "black", font)
+    for index, row in enumerate(rows):
+        top = line + gap + index * row_height
+        for column, picture in enumerate(row):
+            sharp = Image.fromarray(picture).resize((width, height), Image.Resampling.NEAREST)
+            canvas.paste(sharp, (gap + column * (width + gap), top))
+        if row_titles:
+            draw.text((gap, top + height + 1), row_titles[index], "black", font)
+    canvas.paste(legend, (gap, canvas.height - legend.height))
+    write_whole(path, lambda file: canvas.save(file, "PNG"))
+
+
+def _legend(class_names, colours, width, font):
+    """Draws coloured squares with the class names, as many lines as they need."""
+    square, line, places, left, top = 14, 24, [], 0, 4
+    for name in class_names:
+        needed = square + 6 + int(font.getlength(name)) + 18
+        if left and left + needed > width:
+            left, top = 0, top + line
+        places.append((left, top))
+        left += needed
+    legend = Image.new("RGB", (width, top + line), "white")
+    draw = ImageDraw.Draw(legend)
+    for name, colour, (left, top) in zip(class_names, colours, places, strict=True):
+        draw.rectangle((left, top, left + square, top + square), tuple(map(int, colour)), "black")
+        draw.text((left + square + 6, top - 1), name, "black", font)
+    return legend
+
+
+# ---- files -----------------------------------------------------------------------------------
+
+
+def write_whole(path, write):
+    """Writes a file beside its place and renames it, so that no half-written file is ever seen.
+
+    Args: path; write, a function that is given the open binary file.
+    """
+    path = Path(path)
+    beside = path.with_name(path.name + ".part")
+    with open(beside, "wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
+def write_json(path, content):
+    """Writes a dict as readable JSON."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    write_whole(path, lambda file: file.write(text.encode("utf-8")))
+
+
+def read_model_info(folder):
+    """Reads model.json, which main.py leaves beside the model.
+
+    Returns: dict with class_names, class_colours, image_size, ignore_label and more (see main.py).
+    Raises: InputError where the file is missing, is no JSON, or lacks what later scripts need.
+    """
+    path = Path(folder) / MODEL_INFO_FILE
+    if not path.is_file():
+        raise InputError(f"There is no {path}: run main.py first, or correct OUTPUT_DIR.")
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+        names, colours, size = info["class_names"], info["class_colours"], info["image_size"]
+        sound = (len(names) == len(colours) >= 2 and len(size) == 2
+                 and all(isinstance(side, int) and side > 0 for side in size))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not what main.py writes: train again.") from error
+    if not sound:
+        raise InputError(f"{path} is not what main.py writes: train again.")
+    return info
