@@ -46,9 +46,8 @@ def get_model(image_size, num_classes, weights="imagenet", decoder_filters=(512,
     # MobileNetV2's ImageNet weights expect [-1, 1] (keras.applications.mobilenet_v2).
     scaled = layers.Rescaling(1 / 127.5, offset=-1, name="scale_input")(image) \
         if scale_input else image
-    # training=False keeps a frozen encoder's batch normalisation still, even if unfrozen later.
-    features = encoder(scaled) if encoder.trainable else encoder(scaled, training=False)
-    return keras.Model(image, decode(features, num_classes, decoder_filters), name="unet")
+    logits = decode(encoder(scaled), num_classes, decoder_filters)
+    return keras.Model(image, logits, name="unet")
 
 
 def check_image_size(image_size):
@@ -94,6 +93,8 @@ def get_encoder(image_size, weights):
     pretrained = _load_weights(network, weights)
     outputs = [network.get_layer(name).output for name in (*SKIP_LAYERS, BOTTOM_LAYER)]
     encoder = keras.Model(network.input, outputs, name="encoder")
+    # A layer of batch normalisation that is not trainable runs in inference mode. Calling the
+    # encoder with training=False would not do: Keras 3's fit overrules it.
     encoder.trainable = not pretrained
     if not pretrained:
         for layer in encoder.layers:

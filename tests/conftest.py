@@ -1,0 +1,53 @@
+"""What several test files share: the folder of real files, and small folders of pairs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture
+def shared():
+    """The folder of data sets and weights beside the project; the test is skipped without it."""
+    if not SHARED.is_dir():
+        pytest.skip(f"the folder {SHARED.name}/ of real data does not lie beside the project")
+    return SHARED
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two empty folders: for images and for labels."""
+    image_dir, label_dir = tmp_path / "images", tmp_path / "labels"
+    image_dir.mkdir()
+    label_dir.mkdir()
+    return image_dir, label_dir
+
+
+def write_pair(folders, stem, label, suffix=".png"):
+    """Writes a label (uint8 array) and an image of the same size whose red tells the class."""
+    label = np.asarray(label, np.uint8)
+    image = np.zeros((*label.shape, 3), np.uint8)
+    image[..., 0] = label * 60
+    Image.fromarray(image).save(folders[0] / (stem + suffix))
+    Image.fromarray(label).save(folders[1] / (stem + ".png"))
+
+
+def write_square_pairs(folders, count, size=(32, 32)):
+    """Writes pairs of a bright square (class 1) or disc (class 2) on noise, drawn by fixed seed."""
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[:size[0], :size[1]]
+    for index in range(count):
+        image = random.integers(0, 80, (*size, 3), dtype=np.uint8)
+        label = np.zeros(size, np.uint8)
+        row, column = random.integers(9, size[0] - 9), random.integers(9, size[1] - 9)
+        if index % 2:
+            inside = (abs(rows - row) < 6) & (abs(columns - column) < 6)
+        else:
+            inside = (rows - row) ** 2 + (columns - column) ** 2 < 49
+        label[inside] = 1 + index % 2
+        image[inside] = (230, 40, 40) if index % 2 else (40, 40, 230)
+        Image.fromarray(image).save(folders[0] / f"{index:03}.png")
+        Image.fromarray(label).save(folders[1] / f"{index:03}.png")
