@@ -1,0 +1,195 @@
+"""Tests of main.py: losses by hand, the split, repeatable training, its files."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import write_pair, write_square_pairs
+from PIL import Image
+
+import main
+from import_data import InputError
+from main import cross_entropy_loss, dice_loss
+
+SURE = 50.0  # a logit that makes the softmax exactly 1 in float32
+
+
+def sure_logits(predictions, num_classes):
+    return SURE * tf.one_hot(predictions, num_classes)
+
+
+@pytest.fixture
+def small_run(monkeypatch, folders, tmp_path):
+    """Constants for a run of two epochs on 16 small pairs."""
+    write_square_pairs(folders, 16)
+    for name, value in {
+            "IMAGE_DIR": str(folders[0]), "LABEL_DIR": str(folders[1]), "IMAGE_SIZE": (32, 32),
+            "WEIGHTS": None, "DECODER_FILTERS": (8, 8, 8, 8), "BATCH_SIZE": 4, "EPOCHS": 2,
+            "OUTPUT_DIR": str(tmp_path / "output")}.items():
+        monkeypatch.setattr(main, name, value)
+    return tmp_path / "output"
+
+
+# ---- losses ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weights", [(1, 1, 1), (1, 50, 0.02), (0, 0, 3), (0, 0, 0)])
+def test_perfect_prediction_costs_nothing_with_any_weights(weights):
+    labels = np.array([[[0, 1, 1], [2, 255, 0]]])
+    assert float(dice_loss(labels, sure_logits([[[0, 1, 1], [2, 1, 0]]], 3), weights)) == 0
+    assert float(cross_entropy_loss(labels, sure_logits([[[0, 1, 1], [2, 1, 0]]], 3),
+                                    weights)) < 1e-6
+
+
+def test_dice_loss_by_hand():
+    labels = np.array([[[0, 0, 0, 1]]])
+    logits = np.zeros((1, 1, 4, 2), np.float32)  # every class has probability 1/2 everywhere
+    # dice of class 0: 2 * 1.5 / (2 + 3) = 0.6; of class 1: 2 * 0.5 / (2 + 1) = 1/3
+    expected = (1 * 0.4 + 3 * (2 / 3)) / 4
+    assert np.isclose(float(dice_loss(labels, logits, [1.0, 3.0])), expected)
+
+
+def test_cross_entropy_by_hand():
+    labels = np.array([[[0, 0, 1, 255]]])
+    logits = np.zeros((1, 1, 4, 2), np.float32)
+    assert np.isclose(float(cross_entropy_loss(labels, logits, [1.0, 3.0])), np.log(2))
+
+
+def test_dice_loss_stays_within_0_and_1():
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        labels = random.choice([0, 1, 2, 255], (2, 6, 5))
+        logits = random.normal(size=(2, 6, 5, 3)) * random.choice([0.1, 5, 500])
+        weights = random.uniform(0, 100, 3) * random.integers(0, 2, 3)
+        assert 0 <= float(dice_loss(labels, logits.astype(np.float32), weights)) <= 1
+
+
+def test_a_missed_bird_costs_far_more_than_a_dreamt_one():
+    bird = np.zeros((1, 20, 20), np.int32)
+    bird[0, :4, :5] = 1  # 5 % of the pixels
+    nothing = np.zeros_like(bird)
+    weights = [20 / 19, 20.0]
+    missed = float(dice_loss(bird, sure_logits(nothing, 2), weights))
+    dreamt = float(dice_loss(nothing, sure_logits(bird, 2), weights))
+    assert missed > 0.9 and missed > 20 * dreamt
+    more = bird.copy()
+    more[0, 4:8, :5] = 1  # the bird is there, and as many pixels again are taken for it
+    assert missed > 2 * float(dice_loss(bird, sure_logits(more, 2), weights))
+
+
+@pytest.mark.parametrize("loss", [dice_loss, cross_entropy_loss])
+def test_gradients_are_finite_when_classes_are_absent(loss):
+    for labels in (np.zeros((1, 4, 4), np.uint8), np.full((1, 4, 4), 255, np.uint8)):
+        logits = tf.Variable(np.random.default_rng(0).normal(size=(1, 4, 4, 3)) * 100)
+        with tf.GradientTape() as tape:
+            value = loss(labels, logits, [1.0, 2.0, 0.0])
+        assert np.isfinite(float(value))
+        assert np.isfinite(tape.gradient(value, logits).numpy()).all()
+
+
+@pytest.mark.parametrize("loss", [dice_loss, cross_entropy_loss])
+def test_ignored_pixels_change_nothing(loss):
+    labels = np.array([[[0, 1, 11, 1]]])
+    logits = np.random.default_rng(0).normal(size=(1, 1, 4, 2)).astype(np.float32)
+    other = logits.copy()
+    other[0, 0, 2] = (9, -9)
+    value = float(loss(labels, logits, [1.0, 2.0], ignore_label=11))
+    assert value == float(loss(labels, other, [1.0, 2.0], ignore_label=11))
+    assert np.isclose(value, float(loss(labels[..., [0, 1, 3]], logits[:, :, [0, 1, 3]],
+                                        [1.0, 2.0], ignore_label=11)))
+
+
+def test_sums_are_in_float32_for_half_precision_logits():
+    labels = np.ones((1, 300, 300), np.uint8)  # a sum of 90,000 is beyond float16
+    logits = tf.zeros((1, 300, 300, 2), tf.float16)
+    value = dice_loss(labels, logits, [1.0, 1.0])
+    assert value.dtype == tf.float32 and np.isclose(float(value), 1 - 2 * 0.5 / 1.5)
+
+
+def test_loss_constant_names_its_parts():
+    labels, logits, weights = np.array([[[0, 1]]]), tf.zeros((1, 1, 2, 2)), [1.0, 1.0]
+    both = main.make_loss("dice+cross-entropy", weights, 255)(labels, logits)
+    assert np.isclose(float(both), float(dice_loss(labels, logits, weights)) + np.log(2))
+    with pytest.raises(InputError, match=r"LOSS is .focal.*dice"):
+        main.make_loss("focal", weights, 255)
+
+
+# ---- data ------------------------------------------------------------------------------------
+
+
+def test_split_is_whole_disjoint_and_repeats_by_seed():
+    names = [f"{index}.png" for index in range(50)]
+    training, validation = main.split_names(names, 0.2, 7)
+    assert sorted(training + validation) == sorted(names) and len(validation) == 10
+    assert (training, validation) == main.split_names(names, 0.2, 7)
+    assert validation != main.split_names(names, 0.2, 8)[1]
+    assert [len(part) for part in main.split_names(["a", "b"], 0.01, 0)] == [1, 1]
+    with pytest.raises(InputError, match="can't be split"):
+        main.split_names(["a"], 0.2, 0)
+
+
+def test_validation_folders_are_used_whole(small_run, folders, tmp_path, monkeypatch):
+    other = tmp_path / "val_images", tmp_path / "val_labels"
+    for folder in other:
+        folder.mkdir()
+    write_pair(other, "v", np.eye(8) * 3)  # a class that no training label holds
+    monkeypatch.setattr(main, "VALIDATION_IMAGE_DIR", str(other[0]))
+    monkeypatch.setattr(main, "VALIDATION_LABEL_DIR", str(other[1]))
+    data = main.load_data()
+    assert len(data["images"]) == 16 and data["validation_names"] == ["v.png"]
+    assert len(data["class_names"]) == 4 and data["class_weights"][3] == 0
+
+
+# ---- training --------------------------------------------------------------------------------
+
+
+def test_a_run_leaves_all_its_files_and_repeats_itself(small_run, capsys):
+    main.main()
+    printed = capsys.readouterr().out
+    assert "class 2" in printed and "mean_iou" in printed and "predictions.png" in printed
+    assert {path.name for path in small_run.iterdir()} == {
+        "model.keras", "model.json", "history.csv", "curves.png", "predictions.png"}
+    info = json.loads((small_run / "model.json").read_text())
+    assert info["image_size"] == [32, 32] and len(info["class_colours"]) == 3
+    assert len(info["training_images"]) == 13 and len(info["validation_images"]) == 3
+    assert not set(info["training_images"]) & set(info["validation_images"])
+    history = list(csv.DictReader((small_run / "history.csv").open()))
+    assert [row["epoch"] for row in history] == ["1", "2"]
+    best = max(history, key=lambda row: float(row["mean_iou"]))
+    assert float(best["mean_iou"]) == info["validation_metrics"]["mean_iou"]
+    for name in ("curves.png", "predictions.png"):
+        with Image.open(small_run / name) as picture:
+            assert np.asarray(picture.convert("L")).std() > 10
+
+    saved = keras.models.load_model(small_run / "model.keras", compile=False)
+    data = main.load_data()
+    assert main.evaluate(saved, data)["mean_iou"] == info["validation_metrics"]["mean_iou"]
+
+    main.main()
+    again = list(csv.DictReader((small_run / "history.csv").open()))
+    for row in history + again:
+        del row["seconds"]
+    assert history == again
+
+
+def test_best_epoch_is_the_one_saved(small_run, monkeypatch):
+    scores = iter([0.2, 0.6, 0.4])
+    monkeypatch.setattr(main, "EPOCHS", 3)
+    monkeypatch.setattr(main, "evaluate", lambda model, data: {
+        "mean_iou": next(scores), "mean_iou_without_background": 0.1, "iou": [0.1, 0.2, None]})
+    saved = []
+    monkeypatch.setattr(main, "save_model", lambda model, path: (
+        saved.append(path.name), model.save(path, include_optimizer=False)))
+    main.main()
+    info = json.loads((small_run / "model.json").read_text())
+    assert saved == ["model.keras"] * 2 and info["validation_metrics"]["epoch"] == 2
+
+
+def test_wrong_size_is_said_before_any_image_is_read(small_run, monkeypatch):
+    monkeypatch.setattr(main, "IMAGE_SIZE", (100, 100))
+    monkeypatch.setattr(main, "load_data", lambda: pytest.fail("images were read"))
+    with pytest.raises(InputError, match=r"\(96, 96\) and \(128, 128\)"):
+        main.main()
