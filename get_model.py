@@ -25,7 +25,7 @@ DOWNLOAD_TIMEOUT = 30  # seconds without an answer until the weights count as ou
 
 
 def get_model(image_size, num_classes, weights="imagenet", decoder_filters=(512, 256, 128, 64),
-              scale_input=True, batch_size=None):
+              skip_filters=None, scale_input=True, batch_size=None):
     """Builds the U-Net: RGB in 0..255 -> logits of each class at full size.
 
     Args:
@@ -34,20 +34,21 @@ def get_model(image_size, num_classes, weights="imagenet", decoder_filters=(512,
         weights: "imagenet" (Keras downloads them once), path of a MobileNetV2 weights file without
             top (.h5 or .weights.h5), or None (random). With None, or where "imagenet" can't be
             downloaded, the encoder is trainable; else it is frozen, batch normalisation included.
-        decoder_filters: channels of the decoder's four blocks, from the smallest map upwards.
+        decoder_filters, skip_filters: see get_decoder.
         scale_input: False leaves the scaling of 0..255 to [-1, 1] to whoever feeds the model.
         batch_size: fixed batch size, or None.
-    Returns: keras.Model, (batch, height, width, 3) -> float32 (batch, height, width, num_classes).
+    Returns: keras.Model, (batch, height, width, 3) -> float32 (batch, height, width, num_classes),
+        made of the layers scale_input, encoder and decoder.
     Raises: InputError for a size not divisible by 32, a weights file that is missing or misfits.
     """
     check_image_size(image_size)
     encoder = get_encoder(image_size, weights)
+    decoder = get_decoder(encoder.output_shape, num_classes, decoder_filters, skip_filters)
     image = keras.Input((*image_size, 3), batch_size=batch_size, name="image")
     # MobileNetV2's ImageNet weights expect [-1, 1] (keras.applications.mobilenet_v2).
     scaled = layers.Rescaling(1 / 127.5, offset=-1, name="scale_input")(image) \
         if scale_input else image
-    logits = decode(encoder(scaled), num_classes, decoder_filters)
-    return keras.Model(image, logits, name="unet")
+    return keras.Model(image, decoder(encoder(scaled)), name="unet")
 
 
 def check_image_size(image_size):
@@ -61,21 +62,60 @@ def check_image_size(image_size):
                          f"{tuple(below)} and {tuple(above)}.")
 
 
-def decode(features, num_classes, filters):
-    """Joins the encoder's feature maps, smallest first, and upsamples to logits at full size.
+# ---- the decoder -----------------------------------------------------------------------------
 
-    Args: features are the outputs of get_encoder, largest first; filters one number a block.
-    Returns: Keras tensor (batch, height, width, num_classes).
+
+def get_decoder(feature_shapes, num_classes, filters, skip_filters=None):
+    """Builds the decoder: the encoder's five feature maps -> logits at full size.
+
+    Each of its four blocks doubles the size and joins the result with the skip of that size; a
+    last transposed convolution makes the logits.
+    Args:
+        feature_shapes: output shapes of get_encoder.
+        filters: channels of the blocks, from the smallest map upwards.
+        skip_filters: None gives the tutorial's blocks, a transposed convolution and the whole skip.
+            Four numbers reduce the skips to so many channels by 1x1 convolutions, and each block is
+            a resize and one 3x3 convolution over both: fewer parameters, better on small sets, and
+            the encoder's tensors keep scales of their own in int8 (a concatenation shares one).
+    Returns: keras.Model named "decoder".
     """
+    features = [keras.Input(shape[1:], name=f"features_{number}")
+                for number, shape in enumerate(feature_shapes)]
     *skips, x = features
-    for block, (channels, skip) in enumerate(zip(filters, reversed(skips), strict=True)):
-        x = layers.Conv2DTranspose(channels, 3, strides=2, padding="same", use_bias=False,
-                                   name=f"upsample_{block}")(x)
-        x = layers.BatchNormalization(momentum=DECODER_MOMENTUM, name=f"normalise_{block}")(x)
-        x = layers.ReLU(name=f"relu_{block}")(x)
-        x = layers.Concatenate(name=f"join_{block}")([x, skip])
-    return layers.Conv2DTranspose(num_classes, 3, strides=2, padding="same", dtype="float32",
-                                  name="logits")(x)
+    if skip_filters is not None:
+        x = _reduce(x, filters[0], "bottom")
+    for block, skip in enumerate(reversed(skips)):
+        if skip_filters is None:
+            x = _transposed_block(x, skip, filters[block], block)
+        else:
+            x = _resize_block(x, skip, filters[block], skip_filters[block], block)
+    logits = layers.Conv2DTranspose(num_classes, 3, strides=2, padding="same", dtype="float32",
+                                    name="logits")(x)
+    return keras.Model(features, logits, name="decoder")
+
+
+def _transposed_block(x, skip, filters, block):
+    x = layers.Conv2DTranspose(filters, 3, strides=2, padding="same", use_bias=False,
+                               name=f"upsample_{block}")(x)
+    return layers.Concatenate(name=f"join_{block}")([_normalise(x, f"{block}"), skip])
+
+
+def _resize_block(x, skip, filters, skip_filters, block):
+    # UpSampling2D would become TILE, which the Edge TPU's compiler refuses (docs of the preflight).
+    x = layers.Resizing(*skip.shape[1:3], interpolation="nearest", name=f"resize_{block}")(x)
+    x = layers.Concatenate(name=f"join_{block}")([x, _reduce(skip, skip_filters, f"skip_{block}")])
+    x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"convolve_{block}")(x)
+    return _normalise(x, f"{block}")
+
+
+def _reduce(x, filters, name):
+    x = layers.Conv2D(filters, 1, use_bias=False, name=f"reduce_{name}")(x)
+    return _normalise(x, name)
+
+
+def _normalise(x, name):
+    x = layers.BatchNormalization(momentum=DECODER_MOMENTUM, name=f"normalise_{name}")(x)
+    return layers.ReLU(name=f"relu_{name}")(x)
 
 
 # ---- the encoder and its weights -------------------------------------------------------------

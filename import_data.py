@@ -176,7 +176,15 @@ class _Opened:
         return InputError(f"{self.path.name} can't be read as an image ({reason})")
 
 
-def _decode_image(path, image_size):
+def load_image(path, image_size=None):
+    """Decodes an image file as read_image does, but does not resize it yet.
+
+    Args: path, image_size (height, width) to which it will be resized, or None: a JPEG much larger
+        than that is decoded less finely.
+    Returns: upright RGB PIL image, and the size (width, height) that the picture has in the file.
+    Raises: InputError where the file can't be read as an image.
+    """
+    path = Path(path)
     with _Opened(path) as file:
         size = file.size
         if image_size is not None:
@@ -187,10 +195,18 @@ def _decode_image(path, image_size):
         if image is not file and image.size != file.size:
             size = size[::-1]
         image = _to_rgb(path, image)
-        if image_size is not None:
-            height, width = image_size
-            image = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
-        return np.array(image), size
+        return image.copy() if image is file else image, size  # the file's own ends with it
+
+
+def resize_image(image, image_size):
+    """Stretches an RGB PIL image to (height, width), uint8 array (height, width, 3)."""
+    height, width = image_size
+    return np.array(image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0))
+
+
+def _decode_image(path, image_size):
+    image, size = load_image(path, image_size)
+    return np.array(image) if image_size is None else resize_image(image, image_size), size
 
 
 def _upright(file):
@@ -344,7 +360,7 @@ def _in_parallel(function, count, title):
     itself: a future a file would cost as much as decoding a small one.
     """
     results, waiting = [None] * count, deque(range(count))
-    progress = _Progress(title, count)
+    progress = Progress(title, count)
 
     def work():
         while waiting:
@@ -364,7 +380,7 @@ def _in_parallel(function, count, title):
     return results
 
 
-class _Progress:
+class Progress:
     """Prints how far long work is, at most every PROGRESS_SECONDS."""
 
     def __init__(self, title, count):

@@ -42,6 +42,7 @@ from measuring import (
     write_json,
     write_whole,
 )
+from quantise import calibration_indices, make_feature_function, with_both_ends
 
 # Data
 IMAGE_DIR = "sample_data/images"
@@ -55,7 +56,9 @@ IGNORE_LABEL = 255  # label value that counts nowhere: not in the loss, the weig
 
 # Model
 WEIGHTS = "imagenet"  # or the path of a MobileNetV2 weights file, or None: random
-DECODER_FILTERS = (128, 64, 32, 16)  # the tutorial's are (512, 256, 128, 64)
+DECODER_FILTERS = (128, 96, 64, 48)  # channels from the smallest map upwards
+SKIP_FILTERS = (96, 64, 48, 32)  # channels that are kept of the encoder's maps, see get_decoder
+# The tutorial's decoder: DECODER_FILTERS = (512, 256, 128, 64) and SKIP_FILTERS = None.
 
 # Training
 LOSS = "dice+cross-entropy"  # or "dice" alone, or "cross-entropy" alone, each weighted by class
@@ -67,6 +70,7 @@ AUGMENT = True  # flips and varies the colours of the training images
 SEED = 1  # same seed, same machine: same result
 OUTPUT_DIR = "output"
 
+PREDICTION_BATCH = 16  # images at a time where nothing is trained
 PREDICTION_ROWS = 8  # validation images shown in predictions.png
 LOSSES = ("dice+cross-entropy", "dice", "cross-entropy")
 
@@ -191,8 +195,9 @@ class Validation(keras.callbacks.Callback):
     One confusion matrix over all validation images; mean IoU is added to Keras' progress line.
     """
 
-    def __init__(self, data, output_dir):
+    def __init__(self, whole_model, predict, data, output_dir):
         super().__init__()
+        self.whole_model, self.predict = whole_model, predict
         self.data, self.output_dir = data, Path(output_dir)
         self.best, self.history = None, []
 
@@ -200,7 +205,7 @@ class Validation(keras.callbacks.Callback):
         self.start = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        metrics = evaluate(self.model, self.data)
+        metrics = measure(self.predict(self.data["validation_images"]), self.data)
         logs["mean_iou"] = metrics["mean_iou"]
         logs["mean_iou_without_background"] = metrics["mean_iou_without_background"]
         self.history.append({
@@ -211,45 +216,81 @@ class Validation(keras.callbacks.Callback):
         write_history(self.output_dir / "history.csv", self.history)
         if self.best is None or metrics["mean_iou"] > self.best["mean_iou"]:
             self.best = {"epoch": epoch + 1, **metrics}
-            save_model(self.model, self.output_dir / "model.keras")
+            save_model(self.whole_model, self.output_dir / "model.keras")
 
 
 def train(model, data, output_dir):
     """Fits the model as the constants say and leaves the best epoch's weights in it.
 
-    Returns: list of a dict an epoch (the columns of history.csv), and the best epoch's metrics.
+    A frozen encoder never changes, so only the decoder is trained, on what the int8 encoder makes
+    of the images: faster than Keras' own encoder, and the decoder learns on what the device
+    computes. An encoder with random weights is trained as a part of the whole model.
+    Returns: list of a dict an epoch (the columns of history.csv), and the best epoch's number.
     """
     dataset = make_dataset(data["images"], data["labels"], BATCH_SIZE, AUGMENT, shuffle=True,
                            seed=SEED)
+    trained, predict = model, make_predictor(model)
+    if not model.get_layer("encoder").trainable:
+        calibration_images = data["images"][calibration_indices(len(data["images"]))]
+        features = make_feature_function(model.get_layer("encoder"),
+                                         with_both_ends(calibration_images))
+        dataset, trained = stream_features(dataset, features), model.get_layer("decoder")
+        predict = make_predictor(trained, features)
+    # A model of the same layers is compiled, so that no loss function is saved with the model.
+    trained = keras.Model(trained.inputs, trained.outputs)
     steps = math.ceil(len(data["images"]) / BATCH_SIZE)
     schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, EPOCHS * steps)
-    model.compile(keras.optimizers.Adam(schedule),
-                  make_loss(LOSS, data["class_weights"], IGNORE_LABEL))
-    validation = Validation(data, output_dir)
-    model.fit(dataset, epochs=EPOCHS, callbacks=[validation], verbose=1)
+    trained.compile(keras.optimizers.Adam(schedule),
+                    make_loss(LOSS, data["class_weights"], IGNORE_LABEL))
+    validation = Validation(model, predict, data, output_dir)
+    trained.fit(dataset, epochs=EPOCHS, callbacks=[validation], verbose=1)
     model.load_weights(Path(output_dir) / "model.keras")
-    return validation.history, validation.best
+    return validation.history, validation.best["epoch"]
 
 
-def predict_classes(model, images, batch_size=None):
-    """Returns the most likely class of each pixel, uint8 (n, height, width).
+def stream_features(dataset, features):
+    """Puts the encoder's features in place of the images of a dataset of batches.
 
-    Args: images uint8 (n, height, width, 3).
+    Args: features, function uint8 (batch, height, width, 3) -> list of float32 arrays.
+    Returns: tf.data.Dataset of (tuple of float32 tensors, label).
     """
-    batch_size = batch_size or BATCH_SIZE
-    predictions = np.empty(images.shape[:3], np.uint8)
-    if getattr(model, "most_likely", None) is None:
-        model.most_likely = tf.function(
-            lambda batch: tf.argmax(model(batch, training=False), -1), reduce_retracing=True)
-    for start in range(0, len(images), batch_size):
-        batch = tf.cast(images[start:start + batch_size], tf.float32)
-        predictions[start:start + batch_size] = model.most_likely(batch)
-    return predictions
+    def run(image):
+        return features(image.astype(np.uint8))
+
+    image, _ = next(iter(dataset))
+    shapes = [array.shape[1:] for array in run(image.numpy())]
+
+    def encode(image, label):
+        arrays = tf.numpy_function(run, [tf.round(image)], [tf.float32] * len(shapes),
+                                   stateful=False)
+        return tuple(tf.ensure_shape(array, (None, *shape))
+                     for array, shape in zip(arrays, shapes)), label
+
+    return dataset.map(encode, num_parallel_calls=2).prefetch(2)
 
 
-def evaluate(model, data):
-    """Measures a model on the validation images of load_data; returns what summarise returns."""
-    predictions = predict_classes(model, data["validation_images"])
+def make_predictor(model, features=None):
+    """Returns a function uint8 images (n, height, width, 3) -> most likely classes, uint8.
+
+    Args: model, of images or, where the function features is given, of what that returns.
+    """
+    most_likely = tf.function(
+        lambda batch: tf.cast(tf.argmax(model(batch, training=False), -1), tf.uint8),
+        reduce_retracing=True)
+
+    def predict(images, batch_size=PREDICTION_BATCH):
+        predictions = np.empty(images.shape[:3], np.uint8)
+        for start in range(0, len(images), batch_size):
+            batch = images[start:start + batch_size]
+            inputs = batch.astype(np.float32) if features is None else features(batch)
+            predictions[start:start + batch_size] = most_likely(inputs)
+        return predictions
+
+    return predict
+
+
+def measure(predictions, data):
+    """Measures predictions for the validation images of load_data; see measuring.summarise."""
     return summarise(confusion_matrix(data["validation_labels"], predictions,
                                       len(data["class_names"]), IGNORE_LABEL))
 
@@ -291,11 +332,12 @@ def draw_curves(path, history, class_names):
     right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     for axes in (left, right):
         axes.grid(alpha=0.3)
+        axes.xaxis.get_major_locator().set_params(integer=True)
     write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110))
     plt.close(figure)
 
 
-def draw_predictions(path, model, data):
+def draw_predictions(path, predictions, data):
     """Draws validation images, evenly spaced over the set, beside their truth and prediction."""
     count = min(PREDICTION_ROWS, len(data["validation_images"]))
     chosen = np.unique(np.linspace(0, len(data["validation_images"]) - 1, count).astype(int))
@@ -303,12 +345,12 @@ def draw_predictions(path, model, data):
     colours = class_colours(len(data["class_names"]))
     rows = [[image, colour_mask(label, colours), colour_mask(mask, colours),
              overlay(image, mask, colours)]
-            for image, label, mask in zip(images, labels, predict_classes(model, images))]
+            for image, label, mask in zip(images, labels, predictions[chosen])]
     save_grid(path, rows, ("image", "truth", "prediction", "prediction over image"),
               data["class_names"], colours)
 
 
-def describe_model(model, data, best):
+def describe_model(model, data, metrics):
     """Returns what model.json holds: all that the later scripts have to know."""
     return {
         "class_names": data["class_names"],
@@ -317,6 +359,7 @@ def describe_model(model, data, best):
         "ignore_label": IGNORE_LABEL,
         "class_weights": [float(weight) for weight in data["class_weights"]],
         "decoder_filters": list(DECODER_FILTERS),
+        "skip_filters": SKIP_FILTERS and list(SKIP_FILTERS),
         "encoder_frozen": not model.get_layer("encoder").trainable,
         "image_dir": str(IMAGE_DIR), "label_dir": str(LABEL_DIR),
         "validation_image_dir": str(data["validation_dirs"][0]),
@@ -326,7 +369,7 @@ def describe_model(model, data, best):
         "training": {"loss": LOSS, "weight_power": WEIGHT_POWER, "batch_size": BATCH_SIZE,
                      "epochs": EPOCHS, "learning_rate": LEARNING_RATE, "augment": AUGMENT,
                      "seed": SEED, "weights": str(WEIGHTS)},
-        "validation_metrics": best,
+        "validation_metrics": metrics,
         "versions": {"python": platform.python_version(), "tensorflow": tf.__version__,
                      "keras": keras.__version__, "numpy": np.__version__},
     }
@@ -340,15 +383,17 @@ def main():
     output_dir.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(SEED)
     data = load_data()
-    model = get_model(IMAGE_SIZE, len(data["class_names"]), WEIGHTS, DECODER_FILTERS)
-    history, best = train(model, data, output_dir)
+    model = get_model(IMAGE_SIZE, len(data["class_names"]), WEIGHTS, DECODER_FILTERS, SKIP_FILTERS)
+    history, best_epoch = train(model, data, output_dir)
 
-    write_json(output_dir / "model.json", describe_model(model, data, best))
+    predictions = make_predictor(model)(data["validation_images"])
+    metrics = {"epoch": best_epoch, **measure(predictions, data)}
+    write_json(output_dir / "model.json", describe_model(model, data, metrics))
     draw_curves(output_dir / "curves.png", history, data["class_names"])
-    draw_predictions(output_dir / "predictions.png", model, data)
-    print(f"\nBest epoch: {best['epoch']} of {EPOCHS}, {len(data['validation_names'])} validation "
+    draw_predictions(output_dir / "predictions.png", predictions, data)
+    print(f"\nBest epoch: {best_epoch} of {EPOCHS}, {len(data['validation_names'])} validation "
           f"images")
-    print(format_iou_table(data["class_names"], {"Keras": best}))
+    print(format_iou_table(data["class_names"], {"Keras": metrics}))
     print(f"{(time.monotonic() - start) / 60:.1f} minutes. Look at {output_dir}/predictions.png "
           f"and {output_dir}/curves.png; the model is {output_dir}/model.keras.")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from import_data import InputError
+from import_data import InputError, resize_label
 
 MODEL_INFO_FILE = "model.json"
 OVERLAY_OPACITY = 0.55
@@ -121,14 +121,30 @@ def overlay(image, mask, colours, opacity=OVERLAY_OPACITY):
     return np.where(mask[..., None] > 0, blend, image).astype(np.uint8)
 
 
-def save_mask(path, mask, colours):
+def save_mask(path, mask, colours, compress_level=None):
     """Writes class indices as a palette PNG: the pixel is the index, the palette its colour.
 
-    Args: mask uint8 (height, width), colours uint8 (num_classes, 3).
+    Args: mask uint8 (height, width), colours uint8 (num_classes, 3); compress_level, 1 (fast) to 9,
+        None: the smallest file.
     """
     picture = Image.fromarray(np.ascontiguousarray(mask, np.uint8), "L")
     picture.putpalette(colour_mask(np.arange(256, dtype=np.uint8), colours).tobytes())
-    write_whole(path, lambda file: picture.save(file, "PNG", optimize=True))
+    options = {"optimize": True} if compress_level is None else {"compress_level": compress_level}
+    write_whole(path, lambda file: picture.save(file, "PNG", **options))
+
+
+def save_overlay(path, image, mask, class_names, colours):
+    """Saves a picture with its mask over it and a legend of the classes below.
+
+    Args: image uint8 (height, width, 3), mask uint8 of any size: it is resized to the image's.
+    """
+    height, width = image.shape[:2]
+    legend = _legend(class_names, colours, max(width, 320), ImageFont.load_default(14))
+    canvas = Image.new("RGB", (legend.width, height + legend.height), "white")
+    laid = overlay(image, resize_label(mask, (height, width)), colours)
+    canvas.paste(Image.fromarray(laid), (0, 0))
+    canvas.paste(legend, (0, height))
+    write_whole(path, lambda file: canvas.save(file, "JPEG", quality=90))
 
 
 def save_grid(path, rows, titles, class_names, colours, row_titles=None):

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from import_data import InputError, import_images
-from main import OUTPUT_DIR, predict_classes
+from main import OUTPUT_DIR, make_predictor
 from measuring import (
     colour_mask,
     confusion_matrix,
@@ -47,8 +47,9 @@ def run_keras(model, images):
 
     Args: images uint8 (n, height, width, 3). Returns: uint8 (n, height, width), float.
     """
-    predict_classes(model, images[:1], 1)  # the first call compiles
-    return _run_each(lambda image: predict_classes(model, image[None], 1)[0], images)
+    predict = make_predictor(model)
+    predict(images[:1])  # the first call compiles
+    return _run_each(lambda image: predict(image[None])[0], images)
 
 
 def run_int8(interpreter, images):

@@ -14,8 +14,9 @@ FILTERS = (16, 12, 8, 8)
 
 
 @pytest.mark.parametrize("size", [(32, 32), (96, 160), (64, 32)])
-def test_logits_at_full_size_for_any_valid_size(size):
-    model = get_model(size, 3, weights=None, decoder_filters=FILTERS)
+@pytest.mark.parametrize("skip_filters", [None, (8, 8, 4, 4)])
+def test_logits_at_full_size_for_any_valid_size(size, skip_filters):
+    model = get_model(size, 3, weights=None, decoder_filters=FILTERS, skip_filters=skip_filters)
     logits = model(np.zeros((2, *size, 3), np.float32))
     assert logits.shape == (2, *size, 3) and logits.dtype == tf.float32
 
@@ -25,7 +26,8 @@ def test_it_is_the_tutorials_u_net():
     encoder = model.get_layer("encoder")
     shapes = [tuple(output.shape[1:]) for output in encoder.outputs]
     assert shapes == [(64, 80, 96), (32, 40, 144), (16, 20, 192), (8, 10, 576), (4, 5, 320)]
-    decoder = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2DTranspose)]
+    decoder = [layer for layer in model.get_layer("decoder").layers
+               if isinstance(layer, keras.layers.Conv2DTranspose)]
     assert [layer.filters for layer in decoder] == [512, 256, 128, 64, 3]
     # The tutorial's decoder: transposed convolutions of 3x3 without bias, but for the last.
     inputs = (320, 512 + 576, 256 + 192, 128 + 144, 64 + 96)
@@ -47,13 +49,14 @@ def test_frozen_encoder_and_its_batch_normalisation_never_move(shared):
     model = get_model((32, 64), 2, weights=shared / WEIGHTS_FILE, decoder_filters=FILTERS)
     encoder = model.get_layer("encoder")
     before = {weight.path: weight.numpy() for weight in encoder.weights}
-    decoder_before = model.get_layer("upsample_0").get_weights()[0].copy()
+    upsample = model.get_layer("decoder").get_layer("upsample_0")
+    decoder_before = upsample.get_weights()[0].copy()
     assert not encoder.trainable_weights
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     images = np.random.default_rng(0).integers(0, 256, (8, 32, 64, 3)).astype(np.float32)
     model.fit(images, np.ones((8, 32, 64)), batch_size=4, epochs=2, verbose=0)
     assert all((weight.numpy() == before[weight.path]).all() for weight in encoder.weights)
-    assert (decoder_before != model.get_layer("upsample_0").get_weights()[0]).any()
+    assert (decoder_before != upsample.get_weights()[0]).any()
 
 
 def test_scaling_is_that_of_keras_and_can_be_left_off(shared):

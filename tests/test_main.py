@@ -27,8 +27,8 @@ def small_run(monkeypatch, folders, tmp_path):
     write_square_pairs(folders, 16)
     for name, value in {
             "IMAGE_DIR": str(folders[0]), "LABEL_DIR": str(folders[1]), "IMAGE_SIZE": (32, 32),
-            "WEIGHTS": None, "DECODER_FILTERS": (8, 8, 8, 8), "BATCH_SIZE": 4, "EPOCHS": 2,
-            "OUTPUT_DIR": str(tmp_path / "output")}.items():
+            "WEIGHTS": None, "DECODER_FILTERS": (8, 8, 8, 8), "SKIP_FILTERS": (8, 8, 4, 4),
+            "BATCH_SIZE": 4, "EPOCHS": 2, "OUTPUT_DIR": str(tmp_path / "output")}.items():
         monkeypatch.setattr(main, name, value)
     return tmp_path / "output"
 
@@ -166,7 +166,8 @@ def test_a_run_leaves_all_its_files_and_repeats_itself(small_run, capsys):
 
     saved = keras.models.load_model(small_run / "model.keras", compile=False)
     data = main.load_data()
-    assert main.evaluate(saved, data)["mean_iou"] == info["validation_metrics"]["mean_iou"]
+    predictions = main.make_predictor(saved)(data["validation_images"])
+    assert main.measure(predictions, data)["mean_iou"] == info["validation_metrics"]["mean_iou"]
 
     main.main()
     again = list(csv.DictReader((small_run / "history.csv").open()))
@@ -176,9 +177,9 @@ def test_a_run_leaves_all_its_files_and_repeats_itself(small_run, capsys):
 
 
 def test_best_epoch_is_the_one_saved(small_run, monkeypatch):
-    scores = iter([0.2, 0.6, 0.4])
+    scores = iter([0.2, 0.6, 0.4, 0.6])
     monkeypatch.setattr(main, "EPOCHS", 3)
-    monkeypatch.setattr(main, "evaluate", lambda model, data: {
+    monkeypatch.setattr(main, "measure", lambda predictions, data: {
         "mean_iou": next(scores), "mean_iou_without_background": 0.1, "iou": [0.1, 0.2, None]})
     saved = []
     monkeypatch.setattr(main, "save_model", lambda model, path: (

@@ -1,0 +1,85 @@
+"""Tests of tflite_convert.py: every tensor int8, the input is pixel - 128, errors as sentences."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import predict
+import quantise as quantise_module
+import tflite_convert
+from get_model import get_model
+from import_data import InputError
+from quantise import quantise, unscaled
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A random model of 32x64, images, and its int8 conversion."""
+    keras.utils.set_random_seed(0)
+    model = get_model((32, 64), 3, weights=None, decoder_filters=(16, 16, 8, 8))
+    images = np.random.default_rng(0).integers(0, 256, (8, 32, 64, 3), dtype=np.uint8)
+    for _ in range(30):  # its batch normalisation has to know the images, or all logits are alike
+        model(images.astype(np.float32), training=True)
+    images[0, 0, 0], images[0, -1, -1] = 0, 255
+    return model, images, quantise(unscaled(model), images)
+
+
+def test_every_tensor_is_int8_and_the_input_is_pixel_minus_128(small):
+    (in_scale, in_zero), (out_scale, _) = tflite_convert.check_all_int8(small[2])
+    assert np.isclose(in_scale, 2 / 255) and in_zero == -1 and out_scale > 0
+    interpreter = tf.lite.Interpreter(model_content=small[2])
+    assert interpreter.get_input_details()[0]["shape"].tolist() == [1, 32, 64, 3]
+    assert interpreter.get_input_details()[0]["shape_signature"].tolist() == [1, 32, 64, 3]
+    assert interpreter.get_input_details()[0]["dtype"] == np.int8
+    assert interpreter.get_output_details()[0]["dtype"] == np.int8
+    assert interpreter.get_output_details()[0]["shape"].tolist() == [1, 32, 64, 3]
+
+
+def test_no_operation_stands_before_the_first_convolution(small):
+    interpreter = tf.lite.Interpreter(
+        model_content=small[2],
+        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF)
+    first = interpreter._get_ops_details()[0]
+    assert first["op_name"] == "CONV_2D"
+    assert first["inputs"][0] == interpreter.get_input_details()[0]["index"]
+    names = {operation["op_name"] for operation in interpreter._get_ops_details()}
+    assert not names & {"QUANTIZE", "DEQUANTIZE", "SOFTMAX", "ARG_MAX", "SHAPE", "PACK"}
+
+
+def test_int8_logits_follow_the_keras_model(small, tmp_path):
+    model, images, model_bytes = small
+    (tmp_path / "a.tflite").write_bytes(model_bytes)
+    interpreter = predict.open_model(tmp_path / "a.tflite")
+    scale, zero_point = interpreter.get_output_details()[0]["quantization"]
+    expected = model(images.astype(np.float32), training=False).numpy()
+    logits = np.stack([predict.run_model(interpreter, image) for image in images])
+    real = scale * (logits.astype(np.float32) - zero_point)
+    assert np.abs(real - expected).mean() < 0.1 * expected.std()
+
+
+def test_a_float_model_is_refused(small):
+    converter = tf.lite.TFLiteConverter.from_keras_model(unscaled(small[0]))
+    with pytest.raises(InputError, match="can't be made int8"):
+        tflite_convert.check_all_int8(converter.convert())
+
+
+def test_missing_and_damaged_models_are_sentences(tmp_path):
+    with pytest.raises(InputError, match=r"no .*model\.keras: run main\.py first"):
+        tflite_convert.load_model(tmp_path)
+    (tmp_path / "model.keras").write_bytes(b"no model")
+    with pytest.raises(InputError, match=r"model\.keras can't be opened"):
+        tflite_convert.load_model(tmp_path)
+
+
+def test_calibration_images_are_training_images_with_both_ends(tmp_path, folders, monkeypatch):
+    from conftest import write_square_pairs
+    write_square_pairs(folders, 10)
+    monkeypatch.setattr(quantise_module, "CALIBRATION_IMAGES", 4)
+    info = {"training_images": [f"{index:03}.png" for index in range(8)], "ignore_label": 255,
+            "image_dir": str(folders[0]), "label_dir": str(folders[1]), "image_size": [32, 32],
+            "class_names": ["background", "square", "disc"]}
+    images = tflite_convert.load_calibration_images(json.loads(json.dumps(info)))
+    assert images.shape == (4, 32, 32, 3) and images.min() == 0 and images.max() == 255

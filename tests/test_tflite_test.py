@@ -1,0 +1,56 @@
+"""Tests of tflite_test.py: the comparison by hand, the limits, the pictures."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tflite_test
+
+INFO = {"class_names": ["background", "bird"], "class_colours": [[0, 0, 0], [255, 255, 0]],
+        "ignore_label": 255, "validation_images": ["a.png", "b.png", "c.png"]}
+
+
+@pytest.fixture
+def predictions():
+    """Labels with a bird, a Keras prediction that is right, and an int8 one that misses some."""
+    labels = np.zeros((3, 10, 10), np.uint8)
+    labels[:, :2] = 1
+    labels[2, 9] = 255
+    int8 = np.where(labels == 255, 0, labels).astype(np.uint8)
+    keras = int8.copy()
+    int8[1, 0] = 0  # 10 of the 60 bird pixels
+    return labels, keras, int8
+
+
+def test_report_by_hand(predictions):
+    report = tflite_test.compare(INFO, *predictions)
+    assert report["keras"]["iou"] == [1.0, 1.0]
+    assert np.allclose(report["int8"]["iou"], [230 / 240, 50 / 60])
+    assert np.isclose(report["agreement"], 290 / 300)
+    assert np.isclose(report["mean_iou_drop"], 1 - (230 / 240 + 50 / 60) / 2)
+    assert report["worst_images"][0] == {"image": "b.png", "agreement": 0.9}
+    json.dumps(report, allow_nan=False)
+
+
+def test_limits_give_a_reason_each(predictions, monkeypatch):
+    report = tflite_test.compare(INFO, *predictions)
+    failures = tflite_test.find_failures(report)
+    assert len(failures) == 2
+    assert "96.67%" in failures[0] and "MIN_AGREEMENT = 97.00%" in failures[0]
+    assert "10.42 points" in failures[1] and "MAX_MEAN_IOU_DROP = 1.00" in failures[1]
+    monkeypatch.setattr(tflite_test, "MIN_AGREEMENT", 0.96)
+    monkeypatch.setattr(tflite_test, "MAX_MEAN_IOU_DROP", 0.11)
+    assert tflite_test.find_failures(report) == []
+
+
+def test_picture_marks_where_the_two_differ(predictions, tmp_path):
+    labels, keras, int8 = predictions
+    images = np.full((3, 10, 10, 3), 90, np.uint8)
+    report = tflite_test.compare(INFO, labels, keras, int8)
+    tflite_test.draw_report(tmp_path / "report.png", INFO, report, images, labels, keras, int8)
+    with Image.open(tmp_path / "report.png") as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    red = (pixels == tflite_test.DIFFERENCE_COLOUR).all(-1).sum()
+    assert abs(red - 192 * 192 * 10 / 100) < 192 * 2  # a tenth of one picture of 192x192
