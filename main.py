@@ -243,7 +243,7 @@ def train(model, data, output_dir):
     trained.compile(keras.optimizers.Adam(schedule),
                     make_loss(LOSS, data["class_weights"], IGNORE_LABEL))
     validation = Validation(model, predict, data, output_dir)
-    trained.fit(dataset, epochs=EPOCHS, callbacks=[validation], verbose=1)
+    trained.fit(dataset, epochs=EPOCHS, callbacks=[validation], verbose=1, shuffle=False)
     model.load_weights(Path(output_dir) / "model.keras")
     return validation.history, validation.best["epoch"]
 

@@ -1,9 +1,12 @@
-"""Converts the trained Keras model to a full-int8 .tflite for the Edge TPU.
+"""Converts the trained Keras model to a full-int8 .tflite that the Edge TPU's compiler takes.
 
     python tflite_convert.py
 
 Reads model.keras and model.json in OUTPUT_DIR and calibrates with the training images they name;
-writes model_int8.tflite: batch 1, int8 in (pixel - 128) and out (logits), no float operation.
+writes model_int8.tflite: batch 1, int8 in (pixel - 128) and out (logits), no float operation. Every
+operation is held against what the compiler is known to take (edgetpu_report.json). Where
+edgetpu_compiler is installed it is run: model_int8_edgetpu.tflite. Exit code 1 where the compiler
+would refuse the file, or did.
 """
 
 import sys
@@ -12,18 +15,25 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from edgetpu_check import check_model, format_report, make_compilable
+from edgetpu_compile import compile_model, find_compiler, format_compile_report, how_to_get_compiler
 from import_data import InputError, import_images
 from main import OUTPUT_DIR
-from measuring import read_model_info, write_whole
+from measuring import read_model_info, write_json, write_whole
 from quantise import (
     REFERENCE_KERNELS,
     calibration_indices,
     open_bytes,
     quantise,
+    run_images,
     unscaled,
     with_both_ends,
 )
 
+INPUT_TYPE = "int8"  # int8: pixel - 128; uint8: the pixel, one more operation in front
+OUTPUT_TYPE = "int8"  # of the logits, int8 or uint8
+SAME_IMAGES = 10  # images on which the repaired file must equal the converter's, bit for bit
+COMPILER_SECONDS = 300  # time limit of edgetpu_compiler
 MODEL_FILE = "model_int8.tflite"
 
 
@@ -51,35 +61,76 @@ def load_calibration_images(info):
     return with_both_ends(images)
 
 
+def check_same_bits(converted, repaired, images):
+    """Raises InputError unless both files give the same logits, bit for bit, reference kernels.
+
+    Args: bytes of two .tflite files, images uint8 (n, height, width, 3).
+    """
+    before, after = (
+        run_images(open_bytes(model_bytes, experimental_op_resolver_type=REFERENCE_KERNELS), images)
+        for model_bytes in (converted, repaired))
+    different = int((before != after).sum())
+    if different:
+        raise InputError(f"The repaired model differs from the converter's in {different} of "
+                         f"{before.size} logits: it was not written; please report this.")
+
+
 def check_all_int8(model_bytes):
     """Returns the input's and the output's (scale, zero point) of a .tflite.
 
-    Raises: InputError where a tensor is neither int8 nor an int32 bias or shape.
+    Raises: InputError where a tensor is neither int8 nor an int32 bias or shape (input and output
+        may be uint8).
     """
     interpreter = open_bytes(model_bytes, experimental_op_resolver_type=REFERENCE_KERNELS)
+    ends = interpreter.get_input_details() + interpreter.get_output_details()
+    uint8_allowed = {tensor["index"] for tensor in ends}
     others = [tensor["name"] for tensor in interpreter.get_tensor_details()
-              if tensor["dtype"] not in (np.int8, np.int32)]
+              if tensor["dtype"] not in (np.int8, np.int32)
+              and not (tensor["dtype"] == np.uint8 and tensor["index"] in uint8_allowed)]
     if others:
         raise InputError(f"{len(others)} tensor(s) can't be made int8: {', '.join(others[:5])}; "
                          f"the model must be one that main.py made.")
-    return (interpreter.get_input_details()[0]["quantization"],
-            interpreter.get_output_details()[0]["quantization"])
+    return [end["quantization"] for end in ends]
+
+
+def compile_for_edgetpu(path):
+    """Runs edgetpu_compiler where it is installed, else says how to get it; returns success.
+
+    Returns: the compiler's report as a dict, or None where there is no compiler.
+    """
+    if not find_compiler():
+        print(how_to_get_compiler())
+        return None
+    compiled = compile_model(path, COMPILER_SECONDS)
+    print(format_compile_report(compiled))
+    return compiled
 
 
 def main():
-    """Reads the model, converts, checks, writes, and prints what came out."""
+    """Converts, repairs, checks, writes and compiles; returns the exit code."""
     info = read_model_info(OUTPUT_DIR)
-    model_bytes = quantise(unscaled(load_model(OUTPUT_DIR)), load_calibration_images(info))
+    model, images = load_model(OUTPUT_DIR), load_calibration_images(info)
+    print(f"Quantising with {len(images)} calibration images ...", flush=True)
+    converted = quantise(unscaled(model), images, INPUT_TYPE, OUTPUT_TYPE)
+    model_bytes = make_compilable(converted)
+    check_same_bits(converted, model_bytes, images[:SAME_IMAGES])
     (in_scale, in_zero), (out_scale, out_zero) = check_all_int8(model_bytes)
     path = Path(OUTPUT_DIR) / MODEL_FILE
     write_whole(path, lambda file: file.write(model_bytes))
+
+    report = check_model(path)
+    print(format_report(report))
+    report["compiler"] = compile_for_edgetpu(path)
+    write_json(path.with_name("edgetpu_report.json"), report)
     print(f"{path}: {len(model_bytes):,} bytes, every tensor int8 (biases int32)")
-    print(f"input: scale {in_scale:.8f}, zero point {in_zero}; output: scale {out_scale:.8f}, "
-          f"zero point {out_zero}")
+    print(f"input: {INPUT_TYPE}, scale {in_scale:.8f}, zero point {in_zero}; "
+          f"output: {OUTPUT_TYPE}, scale {out_scale:.8f}, zero point {out_zero}")
+    failed = report["compiler"] is not None and not report["compiler"]["success"]
+    return 1 if failed or report["exit_code"] == 1 else 0
 
 
 if __name__ == "__main__":
     try:
-        main()
+        sys.exit(main())
     except InputError as error:
         sys.exit(f"Error: {error}")

@@ -4,8 +4,8 @@
 
 Reads model.keras, model_int8.tflite and model.json in OUTPUT_DIR; prints the IoU of each class side
 by side, the share of pixels on which both agree, the images on which they agree least, times and
-sizes; leaves report.json and report.png. Exit code 1, with the reason, where the int8 model is
-beyond MIN_AGREEMENT or MAX_MEAN_IOU_DROP.
+sizes; leaves report.json and report.png. Exit code 1, with the reason and the layers that lose
+most, where the int8 model is beyond MIN_AGREEMENT or MAX_MEAN_IOU_DROP.
 """
 
 import sys
@@ -25,11 +25,14 @@ from measuring import (
     summarise,
     write_json,
 )
-from predict import open_model, run_model
-from tflite_convert import MODEL_FILE, load_model
+from predict import choose_model, open_model, run_model
+from quantise import layer_errors, make_feature_function, unscaled
+from tflite_convert import MODEL_FILE, load_calibration_images, load_model
 
 MIN_AGREEMENT = 0.97  # share of pixels to which Keras and int8 give the same class
 MAX_MEAN_IOU_DROP = 0.01  # mean IoU of Keras minus that of int8
+DELEGATE = None  # "auto": runs the compiled model on the Edge TPU too, where both are there
+DEBUG_IMAGES = 20  # validation images on which the losing layers are looked for
 WORST_IMAGES = 10  # named, and shown in report.png
 DIFFERENCE_COLOUR = (255, 0, 0)
 
@@ -66,6 +69,17 @@ def _run_each(predict, images):
     return predictions, float(np.median(seconds))
 
 
+def run_edgetpu(folder, images):
+    """Returns what run_int8 does, but on the Edge TPU, or None, None where it is not there."""
+    if DELEGATE is None:
+        return None, None
+    path, delegate, sentence = choose_model(folder / MODEL_FILE, DELEGATE)
+    print(sentence)
+    if delegate is None:
+        return None, None
+    return run_int8(open_model(path, delegate=delegate), images)
+
+
 def compare(info, labels, keras_predictions, int8_predictions):
     """Compares the predictions of both models; returns the report as a dict (see report.json)."""
     num_classes = len(info["class_names"])
@@ -76,6 +90,8 @@ def compare(info, labels, keras_predictions, int8_predictions):
     worst = np.argsort(agreement, kind="stable")[:WORST_IMAGES]
     return {"class_names": info["class_names"], "keras": keras_metrics, "int8": int8_metrics,
             "mean_iou_drop": keras_metrics["mean_iou"] - int8_metrics["mean_iou"],
+            "iou_drop": [None if None in pair else pair[0] - pair[1]
+                         for pair in zip(keras_metrics["iou"], int8_metrics["iou"])],
             "agreement": float(agreement.mean()),
             "worst_images": [{"image": info["validation_images"][index],
                               "agreement": float(agreement[index])} for index in worst]}
@@ -109,16 +125,54 @@ def draw_report(path, info, report, images, labels, keras_predictions, int8_pred
               info["class_names"], colours, titles)
 
 
+def find_losses(info, model, images, labels):
+    """Looks for where the int8 model loses what the Keras model has.
+
+    Returns: dict with the mean IoU of the int8 encoder under the Keras decoder, and the ten layers
+        whose activations quantisation changes most.
+    """
+    print("Looking for the layers that lose most ...", flush=True)
+    calibration_images, encoder = load_calibration_images(info), model.get_layer("encoder")
+    predict = make_predictor(model.get_layer("decoder"),
+                             make_feature_function(encoder, calibration_images))
+    confusion = confusion_matrix(labels, predict(images), len(info["class_names"]),
+                                 info["ignore_label"])
+    return {"int8_encoder_keras_decoder": summarise(confusion)["mean_iou"],
+            "layers": layer_errors(unscaled(model), calibration_images, images[:DEBUG_IMAGES])[:10]}
+
+
+def print_losses(report):
+    """Prints which part and which layers lose most, and what to try."""
+    losses, keras_iou = report["losses"], report["keras"]["mean_iou"]
+    by_encoder = keras_iou - losses["int8_encoder_keras_decoder"]
+    by_decoder = report["mean_iou_drop"] - by_encoder
+    print(f"Points of mean IoU lost by the encoder: {100 * by_encoder:.2f}, by the decoder: "
+          f"{100 * by_decoder:.2f}. Layers, error in quantisation steps (0.29 is mere rounding):")
+    for layer in losses["layers"]:
+        print(f"  {layer['error_in_steps']:6.2f}  mean squared error "
+              f"{layer['mean_squared_error']:.2e}  {layer['operation']} {layer['layer']}")
+    print("Try: more CALIBRATION_IMAGES (quantise.py), more EPOCHS or a lower LEARNING_RATE "
+          "(main.py), or other DECODER_FILTERS.")
+
+
 def print_report(report):
     """Prints the report as a person reads it."""
-    print(format_iou_table(report["class_names"],
-                           {"Keras": report["keras"], "int8": report["int8"]}))
+    columns = {"Keras": report["keras"], "int8": report["int8"]}
+    if "edgetpu" in report:
+        columns["Edge TPU"] = report["edgetpu"]
+    print(format_iou_table(report["class_names"], columns))
+    drops = [(drop, name) for drop, name in zip(report["iou_drop"], report["class_names"])
+             if drop is not None]
+    print("Points that int8 loses: " + ", ".join(f"{name} {100 * drop:+.2f}"
+                                                 for drop, name in sorted(drops, reverse=True)))
     print(f"Keras and int8 agree on {report['agreement']:.2%} of the pixels; least on:")
     for entry in report["worst_images"]:
         print(f"  {entry['agreement']:.2%}  {entry['image']}")
     times, sizes = report["milliseconds_per_image"], report["bytes"]
     print(f"On this processor, one image at a time: Keras {times['keras']:.1f} ms, "
           f"int8 {times['int8']:.1f} ms (medians)")
+    if "edgetpu" in times:
+        print(f"On the Edge TPU: {times['edgetpu']:.1f} ms (median)")
     print(f"Size: Keras {sizes['keras']:,} bytes, int8 {sizes['int8']:,} bytes")
 
 
@@ -130,19 +184,27 @@ def main():
     images, labels = load_validation(info)
     keras_predictions, keras_seconds = run_keras(model, images)
     int8_predictions, int8_seconds = run_int8(interpreter, images)
+    edgetpu_predictions, edgetpu_seconds = run_edgetpu(folder, images)
 
     report = compare(info, labels, keras_predictions, int8_predictions)
     report["milliseconds_per_image"] = {"keras": 1000 * keras_seconds, "int8": 1000 * int8_seconds}
     report["bytes"] = {"keras": (folder / "model.keras").stat().st_size,
                        "int8": (folder / MODEL_FILE).stat().st_size}
+    if edgetpu_predictions is not None:
+        report["edgetpu"] = compare(info, labels, keras_predictions, edgetpu_predictions)["int8"]
+        report["milliseconds_per_image"]["edgetpu"] = 1000 * edgetpu_seconds
     report["failures"] = find_failures(report)
+    if report["failures"]:
+        report["losses"] = find_losses(info, model, images, labels)
     write_json(folder / "report.json", report)
     draw_report(folder / "report.png", info, report, images, labels, keras_predictions,
                 int8_predictions)
     print_report(report)
     for sentence in report["failures"]:
         print(f"FAILED: {sentence}")
-    if not report["failures"]:
+    if report["failures"]:
+        print_losses(report)
+    else:
         print("PASSED: the int8 model does what the Keras model does.")
     print(f"Look at {folder / 'report.png'}.")
     return 1 if report["failures"] else 0

@@ -10,6 +10,7 @@ import tensorflow as tf
 import predict
 import quantise as quantise_module
 import tflite_convert
+from edgetpu_check import check_model, make_compilable
 from get_model import get_model
 from import_data import InputError
 from quantise import quantise, unscaled
@@ -60,10 +61,40 @@ def test_int8_logits_follow_the_keras_model(small, tmp_path):
     assert np.abs(real - expected).mean() < 0.1 * expected.std()
 
 
-def test_a_float_model_is_refused(small):
-    converter = tf.lite.TFLiteConverter.from_keras_model(unscaled(small[0]))
+def test_a_float_model_is_refused():
+    @tf.function(input_signature=[tf.TensorSpec((1, 4, 4, 3), tf.float32)])
+    def double(image):
+        return 2 * image
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([double.get_concrete_function()])
     with pytest.raises(InputError, match="can't be made int8"):
         tflite_convert.check_all_int8(converter.convert())
+
+
+def test_uint8_in_and_out_where_a_tool_wants_it(small, tmp_path):
+    model, images, int8_bytes = small
+    uint8_bytes = quantise(unscaled(model), images, "uint8", "uint8")
+    (in_scale, in_zero), _ = tflite_convert.check_all_int8(uint8_bytes)
+    assert np.isclose(in_scale, 2 / 255) and in_zero == 127
+    results = []
+    for name, model_bytes in (("a", int8_bytes), ("b", uint8_bytes)):
+        (tmp_path / name).write_bytes(model_bytes)
+        results.append(predict.run_model(predict.open_model(tmp_path / name), images[1]))
+    assert results[0].dtype == np.int8 and results[1].dtype == np.uint8
+    assert (results[0].astype(int) + 128 == results[1]).all()
+
+
+def test_repaired_file_is_lowered_and_must_give_the_same_bits(small):
+    _, images, model_bytes = small
+    repaired = make_compilable(model_bytes)
+    versions = {row["name"]: row["version"] for row in check_model(repaired)["rows"]}
+    assert versions["TRANSPOSE_CONV"] <= 3
+    assert check_model(model_bytes)["exit_code"] == 1 and check_model(repaired)["exit_code"] == 0
+    tflite_convert.check_same_bits(model_bytes, repaired, images)
+    keras.utils.set_random_seed(5)
+    other = get_model((32, 64), 3, weights=None, decoder_filters=(16, 16, 8, 8))
+    with pytest.raises(InputError, match=r"differs from the converter's in \d+ of"):
+        tflite_convert.check_same_bits(model_bytes, quantise(unscaled(other), images), images)
 
 
 def test_missing_and_damaged_models_are_sentences(tmp_path):

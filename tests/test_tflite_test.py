@@ -30,6 +30,7 @@ def test_report_by_hand(predictions):
     assert np.allclose(report["int8"]["iou"], [230 / 240, 50 / 60])
     assert np.isclose(report["agreement"], 290 / 300)
     assert np.isclose(report["mean_iou_drop"], 1 - (230 / 240 + 50 / 60) / 2)
+    assert np.allclose(report["iou_drop"], [10 / 240, 10 / 60])
     assert report["worst_images"][0] == {"image": "b.png", "agreement": 0.9}
     json.dumps(report, allow_nan=False)
 

@@ -35,6 +35,8 @@ def test_convert_and_test_follow_in_fresh_processes(output):
     result = run(f"import tflite_convert as t; t.OUTPUT_DIR = {str(output)!r}; t.main()")
     assert result.returncode == 0, result.stderr
     assert "every tensor int8" in result.stdout and "zero point -1" in result.stdout
+    assert "no known obstacle" in result.stdout
+    assert json.loads((output / "edgetpu_report.json").read_text())["exit_code"] == 0
 
     result = run("import sys, tflite_test as t; t.MIN_AGREEMENT = 0; t.MAX_MEAN_IOU_DROP = 1; "
                  f"t.OUTPUT_DIR = {str(output)!r}; sys.exit(t.main())")
@@ -48,6 +50,10 @@ def test_convert_and_test_follow_in_fresh_processes(output):
                  f"t.OUTPUT_DIR = {str(output)!r}; sys.exit(t.main())")
     assert result.returncode == 1
     assert "FAILED: Keras and int8 agree on" in result.stdout
+    assert "lost by the encoder" in result.stdout and "CONV_2D" in result.stdout
+    losses = json.loads((output / "report.json").read_text())["losses"]
+    assert len(losses["layers"]) == 10
+    assert losses["layers"][0]["error_in_steps"] >= losses["layers"][9]["error_in_steps"] > 0
 
 
 @pytest.mark.parametrize("script", ["main.py", "tflite_convert.py", "tflite_test.py"])
