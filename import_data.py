@@ -49,11 +49,13 @@ def list_names(names):
     return ", ".join(names[:5]) + more
 
 
-def pair_files(image_dir, label_dir):
+def pair_files(image_dir, label_dir, names=None, skip_unlabelled=False):
     """Pairs every image with the label PNG of the same stem.
 
     Both folders may be the same one: then its PNGs are the labels and all other images the images.
-    Returns: list of Pair, sorted by the image's name. Hidden files are passed over.
+    Args: names, image file names to pair, others are left alone; None pairs all.
+        skip_unlabelled, whether images without a label are passed over, and their number printed.
+    Returns: list of Pair, sorted by stem, or in the order of names. Hidden files are passed over.
     Raises: InputError for a missing or empty folder, a missing image or label (from both sides),
         two images of one stem, and labels that are no PNG.
     """
@@ -63,6 +65,10 @@ def pair_files(image_dir, label_dir):
     labels = _files_by_stem(label_dir, lambda suffix: suffix == LABEL_SUFFIX or not together)
     if not images and not labels:
         raise InputError(f"No images in {image_dir}: put {', '.join(IMAGE_SUFFIXES)} files there.")
+    if names is not None:
+        images, labels = _select(images, labels, names, image_dir)
+    if skip_unlabelled:
+        images = _skip_unlabelled(images, labels, image_dir)
 
     findings = _double_stems(images, image_dir) + _double_stems(labels, label_dir)
     lossy = [path.name for paths in labels.values() for path in paths if not _is_label(path)]
@@ -73,13 +79,34 @@ def pair_files(image_dir, label_dir):
     without_image = [paths[0].name for stem, paths in labels.items() if stem not in images]
     if without_label:
         findings.append(f"{len(without_label)} image(s) in {image_dir} have no label of the same "
-                        f"name in {label_dir}: {list_names(without_label)}; label or remove them.")
+                        f"name in {label_dir}: {list_names(without_label)}; label or remove them, "
+                        f"or set SKIP_UNLABELLED = True in main.py.")
     if without_image:
         findings.append(f"{len(without_image)} label(s) in {label_dir} have no image of the same "
                         f"name in {image_dir}: {list_names(without_image)}; add or remove them.")
     if findings:
         raise InputError("\n".join(findings))
-    return [Pair(paths[0], labels[stem][0]) for stem, paths in sorted(images.items())]
+    return [Pair(paths[0], labels[stem][0]) for stem, paths in images.items()]
+
+
+def _select(images, labels, names, image_dir):
+    """Returns the images of these file names, in their order, and the labels of the same stems."""
+    by_name = {path.name: stem for stem, paths in images.items() for path in paths}
+    missing = [name for name in names if name not in by_name]
+    if missing:
+        raise InputError(f"{len(missing)} image(s) that the model was made with are gone from "
+                         f"{image_dir}: {list_names(missing)}; put them back or train again.")
+    stems = [by_name[name] for name in names]
+    return ({stem: images[stem] for stem in stems},
+            {stem: labels[stem] for stem in stems if stem in labels})
+
+
+def _skip_unlabelled(images, labels, image_dir):
+    labelled = {stem: paths for stem, paths in images.items() if stem in labels}
+    if len(labelled) < len(images):
+        print(f"{len(images) - len(labelled)} of {len(images)} images in {image_dir} have no label "
+              f"yet and are passed over (SKIP_UNLABELLED).")
+    return labelled
 
 
 def find_images(folder):
@@ -112,7 +139,7 @@ def _files_by_stem(folder, accepts_suffix):
     for path in find_images(folder):
         if accepts_suffix(path.suffix.lower()):
             files.setdefault(path.stem, []).append(path)
-    return files
+    return dict(sorted(files.items()))
 
 
 def _double_stems(files, folder):
@@ -272,7 +299,7 @@ def _grey_stretch(file):
 
 
 def import_images(image_dir, label_dir, image_size, class_names=None, ignore_label=255,
-                  names=None, weight_power=1.0, max_weight_ratio=MAX_WEIGHT_RATIO, verbose=True):
+                  names=None, weight_power=1.0, max_weight_ratio=MAX_WEIGHT_RATIO, training=True):
     """Reads all pairs of two folders, checks them, and weighs the classes by inverse frequency.
 
     Args:
@@ -280,40 +307,25 @@ def import_images(image_dir, label_dir, image_size, class_names=None, ignore_lab
         image_size: (height, width) to which images are stretched (labels by nearest neighbour).
         class_names: list of names, or None: classes.txt in label_dir, else the labels' values.
         ignore_label: label value that belongs to no class, or None.
-        names: image file names to read; None reads all. The folders are checked as a whole.
+        names: image file names to read, in this order; None reads all.
         weight_power, max_weight_ratio: see compute_class_weights.
-        verbose: prints the table of classes.
+        training: prints the table of classes, and refuses labels of class 0 alone. False for
+            further images of a known set: validation, calibration.
     Returns:
         images uint8 (n, height, width, 3), labels uint8 (n, height, width),
         class_weights float32 (number of classes,), mean 1 over the classes that occur.
     Raises: InputError, all findings in one message: first five files and the count of each.
     """
-    pairs = select_pairs(pair_files(image_dir, label_dir), names)
+    pairs = pair_files(image_dir, label_dir, names)
     class_names = class_names or read_class_names(label_dir)
     images, labels, values = read_pairs(pairs, image_size)
-    num_classes = check_label_values(pairs, values, class_names, ignore_label)
+    num_classes = check_label_values(pairs, values, class_names, ignore_label, training)
     class_names = class_names or default_class_names(num_classes)
     pixel_counts = count_pixels(labels, num_classes)
     class_weights = compute_class_weights(pixel_counts, weight_power, max_weight_ratio)
-    if verbose:
+    if training:
         print(format_class_table(class_names, pixel_counts, class_weights))
     return images, labels, class_weights
-
-
-def select_pairs(pairs, names):
-    """Returns those pairs whose image file name is in names, in the order of names (None: all).
-
-    Raises: InputError where a name is not among the pairs.
-    """
-    if names is None:
-        return pairs
-    by_name = {pair.image_path.name: pair for pair in pairs}
-    missing = [name for name in names if name not in by_name]
-    if missing:
-        raise InputError(f"{len(missing)} image(s) that the model was made with are gone from "
-                         f"{pairs[0].image_path.parent}: {list_names(missing)}; put them back or "
-                         f"train again.")
-    return [by_name[name] for name in names]
 
 
 def read_pairs(pairs, image_size):
@@ -436,24 +448,24 @@ def default_class_names(num_classes):
     return ["background"] + [f"class {index}" for index in range(1, num_classes)]
 
 
-def check_label_values(pairs, values, class_names=None, ignore_label=255):
+def check_label_values(pairs, values, class_names=None, ignore_label=255, training=True):
     """Checks that the label files hold class indices only.
 
-    Args: values bool (n, 256), which values each label file holds.
+    Args: values bool (n, 256), which values each label file holds; training as for import_images.
     Returns: the number of classes: of the names, or else the largest value + 1.
     Raises: InputError for masks of 0 and 255, values beyond the classes, fewer than two classes.
     """
     found = {int(value) for value in np.flatnonzero(values.any(axis=0))}
-    if 255 in found and found <= {0, 255}:
+    if training and 255 in found and found <= {0, 255}:
         holders = [pair.label_path.name for pair, row in zip(pairs, values) if row[255]]
         raise InputError(f"The labels hold only 0 and 255 ({len(holders)} file(s): "
                          f"{list_names(holders)}), so the object seems to be 255, which is no "
                          f"class index: save the object as 1 (255 is for pixels to be ignored).")
     classes = found - {ignore_label}
-    if not classes:
+    if training and not classes:
         raise InputError(f"All label pixels have the ignore label {ignore_label}: nothing to learn "
                          f"from; draw the labels or correct IGNORE_LABEL.")
-    num_classes = len(class_names) if class_names else max(classes) + 1
+    num_classes = len(class_names) if class_names else max(classes, default=0) + 1
     if num_classes > MAX_CLASSES:
         raise InputError(f"{num_classes} classes are too many: at most {MAX_CLASSES} fit a label.")
     beyond = sorted(classes - set(range(num_classes)))
@@ -463,7 +475,7 @@ def check_label_values(pairs, values, class_names=None, ignore_label=255):
         raise InputError(f"{len(holders)} label(s) hold values beyond the {num_classes} classes "
                          f"(0..{num_classes - 1}): {list_names(beyond)} in {list_names(holders)}; "
                          f"correct the labels, the class names or IGNORE_LABEL.")
-    if num_classes < 2:
+    if training and num_classes < 2:
         raise InputError("The labels hold class 0 alone: there is nothing to tell apart; draw the "
                          "objects with 1, 2, ... or list the class names.")
     return num_classes

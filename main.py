@@ -50,6 +50,7 @@ LABEL_DIR = "sample_data/labels"
 VALIDATION_IMAGE_DIR = None  # folder of images to measure on; None splits some off IMAGE_DIR
 VALIDATION_LABEL_DIR = None
 VALIDATION_SPLIT = 0.2  # share of the pairs that is kept for measuring, drawn by SEED
+SKIP_UNLABELLED = False  # True passes over images without a label; False: they are an error
 IMAGE_SIZE = (128, 160)  # (height, width), divisible by 32; pictures are stretched to it
 CLASS_NAMES = None  # list of names; None: classes.txt in LABEL_DIR, else counted from the labels
 IGNORE_LABEL = 255  # label value that counts nowhere: not in the loss, the weights, the metrics
@@ -86,7 +87,8 @@ def load_data():
     Raises: InputError as import_data does.
     """
     validation_dirs = (VALIDATION_IMAGE_DIR or IMAGE_DIR, VALIDATION_LABEL_DIR or LABEL_DIR)
-    pairs, validation_pairs = pair_files(IMAGE_DIR, LABEL_DIR), []
+    pairs = pair_files(IMAGE_DIR, LABEL_DIR, skip_unlabelled=SKIP_UNLABELLED)
+    validation_pairs = []
     names = [pair.image_path.name for pair in pairs]
     if VALIDATION_IMAGE_DIR is None:
         training_names, validation_names = split_names(names, VALIDATION_SPLIT, SEED)
@@ -102,7 +104,7 @@ def load_data():
     images, labels, class_weights = import_images(
         IMAGE_DIR, LABEL_DIR, IMAGE_SIZE, class_names, IGNORE_LABEL, training_names, WEIGHT_POWER)
     validation_images, validation_labels, _ = import_images(
-        *validation_dirs, IMAGE_SIZE, class_names, IGNORE_LABEL, validation_names, verbose=False)
+        *validation_dirs, IMAGE_SIZE, class_names, IGNORE_LABEL, validation_names, training=False)
     return {"images": images, "labels": labels, "class_weights": class_weights,
             "validation_images": validation_images, "validation_labels": validation_labels,
             "class_names": class_names, "training_names": training_names,

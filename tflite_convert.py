@@ -57,7 +57,7 @@ def load_calibration_images(info):
     chosen = [names[index] for index in calibration_indices(len(names))]
     images, _, _ = import_images(
         info["image_dir"], info["label_dir"], info["image_size"], info["class_names"],
-        info["ignore_label"], chosen, verbose=False)
+        info["ignore_label"], chosen, training=False)
     return with_both_ends(images)
 
 

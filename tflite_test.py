@@ -41,7 +41,7 @@ def load_validation(info):
     """Reads the validation images and labels that model.json names."""
     images, labels, _ = import_images(
         info["validation_image_dir"], info["validation_label_dir"], info["image_size"],
-        info["class_names"], info["ignore_label"], info["validation_images"], verbose=False)
+        info["class_names"], info["ignore_label"], info["validation_images"], training=False)
     return images, labels
 
 

@@ -133,7 +133,7 @@ def test_exif_rotation_is_applied(shared):
     raw = np.asarray(Image.open(path).convert("RGB"))
     assert (read_image(path) == raw[::-1, ::-1]).all()
     images, labels, _ = import_images(folder / "images", folder / "labels", (240, 320),
-                                      verbose=False)
+                                      training=False)
     # Upright, the bright sheet of class 1 lies under its label; upside down it does not.
     assert images.shape == (6, 240, 320, 3)
     upright = [images[i][labels[i] > 0].mean() for i in range(3)]
@@ -208,7 +208,7 @@ def test_resizing_a_label_makes_no_new_value():
 def test_import_images_returns_what_it_promises(folders):
     write_pair(folders, "b", np.full((10, 20), 1))
     write_pair(folders, "a", np.zeros((10, 20)), ".bmp")
-    images, labels, class_weights = import_images(*folders, (32, 64), verbose=False)
+    images, labels, class_weights = import_images(*folders, (32, 64), training=False)
     assert images.shape == (2, 32, 64, 3) and images.dtype == np.uint8
     assert labels.shape == (2, 32, 64) and labels.dtype == np.uint8
     assert labels[0].max() == 0 and labels[1].min() == 1
@@ -264,9 +264,9 @@ def test_labels_of_one_class_or_none(folders):
 
 def test_ignore_label_may_be_any_value_or_none(folders):
     write_pair(folders, "a", [[0, 1, 1, 2]])
-    weights = import_images(*folders, (1, 4), ignore_label=2, verbose=False)[2]
+    weights = import_images(*folders, (1, 4), ignore_label=2, training=False)[2]
     assert np.allclose(weights, [4 / 3, 2 / 3])
-    assert len(import_images(*folders, (1, 4), ignore_label=None, verbose=False)[2]) == 3
+    assert len(import_images(*folders, (1, 4), ignore_label=None, training=False)[2]) == 3
 
 
 def test_class_names_from_the_label_folder(folders, capsys):
@@ -283,10 +283,28 @@ def test_names_choose_pairs_in_their_order(folders):
     for value, stem in enumerate("abc"):
         write_pair(folders, stem, np.full((4, 4), value))
     labels = import_images(*folders, (4, 4), list("xyz"), names=["c.png", "a.png"],
-                           verbose=False)[1]
+                           training=False)[1]
     assert labels[:, 0, 0].tolist() == [2, 0]
     with pytest.raises(InputError, match=r"gone.*d\.png"):
         import_images(*folders, (4, 4), list("xyz"), names=["d.png"])
+
+
+def test_names_leave_other_files_alone_and_unlabelled_ones_can_be_skipped(folders, capsys):
+    for stem in ("a", "b"):
+        write_pair(folders, stem, [[0, 1]])
+    Image.new("RGB", (4, 4)).save(folders[0] / "new.png")
+    with pytest.raises(InputError, match=r"new\.png; label or remove them, or set SKIP_UNLABELLED"):
+        pair_files(*folders)
+    assert len(pair_files(*folders, names=["b.png"])) == 1
+    pairs = pair_files(*folders, skip_unlabelled=True)
+    assert [pair.image_path.name for pair in pairs] == ["a.png", "b.png"]
+    assert "1 of 3 images" in capsys.readouterr().out
+
+
+def test_further_images_may_hold_background_and_ignored_pixels_only(folders):
+    write_pair(folders, "a", [[0, 255]])
+    weights = import_images(*folders, (1, 2), ["background", "bird"], training=False)[2]
+    assert weights.tolist() == [1, 0]
 
 
 def test_class_names_are_counted_from_all_labels(folders):
