@@ -25,7 +25,7 @@ DOWNLOAD_TIMEOUT = 30  # seconds without an answer until the weights count as ou
 
 
 def get_model(image_size, num_classes, weights="imagenet", decoder_filters=(512, 256, 128, 64),
-              skip_filters=None, scale_input=True, batch_size=None):
+              scale_input=True, batch_size=None):
     """Builds the U-Net: RGB in 0..255 -> logits of each class at full size.
 
     Args:
@@ -34,7 +34,8 @@ def get_model(image_size, num_classes, weights="imagenet", decoder_filters=(512,
         weights: "imagenet" (Keras downloads them once), path of a MobileNetV2 weights file without
             top (.h5 or .weights.h5), or None (random). With None, or where "imagenet" can't be
             downloaded, the encoder is trainable; else it is frozen, batch normalisation included.
-        decoder_filters, skip_filters: see get_decoder.
+        decoder_filters: four numbers, the tutorial's kind of decoder, or four pairs; see
+            get_decoder.
         scale_input: False leaves the scaling of 0..255 to [-1, 1] to whoever feeds the model.
         batch_size: fixed batch size, or None.
     Returns: keras.Model, (batch, height, width, 3) -> float32 (batch, height, width, num_classes),
@@ -43,7 +44,7 @@ def get_model(image_size, num_classes, weights="imagenet", decoder_filters=(512,
     """
     check_image_size(image_size)
     encoder = get_encoder(image_size, weights)
-    decoder = get_decoder(encoder.output_shape, num_classes, decoder_filters, skip_filters)
+    decoder = get_decoder(encoder.output_shape, num_classes, decoder_filters)
     image = keras.Input((*image_size, 3), batch_size=batch_size, name="image")
     # MobileNetV2's ImageNet weights expect [-1, 1] (keras.applications.mobilenet_v2).
     scaled = layers.Rescaling(1 / 127.5, offset=-1, name="scale_input")(image) \
@@ -65,30 +66,34 @@ def check_image_size(image_size):
 # ---- the decoder -----------------------------------------------------------------------------
 
 
-def get_decoder(feature_shapes, num_classes, filters, skip_filters=None):
+def get_decoder(feature_shapes, num_classes, filters):
     """Builds the decoder: the encoder's five feature maps -> logits at full size.
 
     Each of its four blocks doubles the size and joins the result with the skip of that size; a
     last transposed convolution makes the logits.
     Args:
         feature_shapes: output shapes of get_encoder.
-        filters: channels of the blocks, from the smallest map upwards.
-        skip_filters: None gives the tutorial's blocks, a transposed convolution and the whole skip.
-            Four numbers reduce the skips to so many channels by 1x1 convolutions, and each block is
-            a resize and one 3x3 convolution over both: fewer parameters, better on small sets, and
+        filters: one entry a block, from the smallest map upwards. A number of channels gives the
+            tutorial's block: a transposed convolution, joined with the whole skip. A pair
+            (channels, channels of the skip) reduces the skip by a 1x1 convolution and gives a
+            resize and one 3x3 convolution over both: fewer parameters, better on small sets, and
             the encoder's tensors keep scales of their own in int8 (a concatenation shares one).
     Returns: keras.Model named "decoder".
+    Raises: InputError where filters has not four entries.
     """
+    if len(filters) != len(SKIP_LAYERS):
+        raise InputError(f"DECODER_FILTERS {filters} must have {len(SKIP_LAYERS)} entries, one a "
+                         f"block of the decoder.")
     features = [keras.Input(shape[1:], name=f"features_{number}")
                 for number, shape in enumerate(feature_shapes)]
     *skips, x = features
-    if skip_filters is not None:
-        x = _reduce(x, filters[0], "bottom")
-    for block, skip in enumerate(reversed(skips)):
-        if skip_filters is None:
-            x = _transposed_block(x, skip, filters[block], block)
+    if not isinstance(filters[0], int):
+        x = _reduce(x, filters[0][0], "bottom")
+    for block, (channels, skip) in enumerate(zip(filters, reversed(skips), strict=True)):
+        if isinstance(channels, int):
+            x = _transposed_block(x, skip, channels, block)
         else:
-            x = _resize_block(x, skip, filters[block], skip_filters[block], block)
+            x = _resize_block(x, skip, *channels, block)
     logits = layers.Conv2DTranspose(num_classes, 3, strides=2, padding="same", dtype="float32",
                                     name="logits")(x)
     return keras.Model(features, logits, name="decoder")

@@ -57,9 +57,9 @@ IGNORE_LABEL = 255  # label value that counts nowhere: not in the loss, the weig
 
 # Model
 WEIGHTS = "imagenet"  # or the path of a MobileNetV2 weights file, or None: random
-DECODER_FILTERS = (128, 96, 64, 48)  # channels from the smallest map upwards
-SKIP_FILTERS = (96, 64, 48, 32)  # channels that are kept of the encoder's maps, see get_decoder
-# The tutorial's decoder: DECODER_FILTERS = (512, 256, 128, 64) and SKIP_FILTERS = None.
+# (channels, channels of the encoder's map that is joined), from the smallest map upwards. Plain
+# numbers give the decoder of TensorFlow's tutorial: DECODER_FILTERS = (512, 256, 128, 64).
+DECODER_FILTERS = ((128, 96), (96, 64), (64, 48), (48, 32))
 
 # Training
 LOSS = "dice+cross-entropy"  # or "dice" alone, or "cross-entropy" alone, each weighted by class
@@ -380,7 +380,6 @@ def describe_model(model, data, metrics):
         "ignore_label": IGNORE_LABEL,
         "class_weights": [float(weight) for weight in data["class_weights"]],
         "decoder_filters": list(DECODER_FILTERS),
-        "skip_filters": SKIP_FILTERS and list(SKIP_FILTERS),
         "encoder_frozen": not model.get_layer("encoder").trainable,
         "image_dir": str(IMAGE_DIR), "label_dir": str(LABEL_DIR),
         "validation_image_dir": str(data["validation_dirs"][0]),
@@ -405,7 +404,7 @@ def main():
     output_dir.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(SEED)
     data = load_data()
-    model = get_model(IMAGE_SIZE, len(data["class_names"]), WEIGHTS, DECODER_FILTERS, SKIP_FILTERS)
+    model = get_model(IMAGE_SIZE, len(data["class_names"]), WEIGHTS, DECODER_FILTERS)
     history, best_epoch = train(model, data, output_dir)
 
     predictions = make_predictor(model)(data["validation_images"])

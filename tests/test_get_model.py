@@ -14,11 +14,16 @@ FILTERS = (16, 12, 8, 8)
 
 
 @pytest.mark.parametrize("size", [(32, 32), (96, 160), (64, 32)])
-@pytest.mark.parametrize("skip_filters", [None, (8, 8, 4, 4)])
-def test_logits_at_full_size_for_any_valid_size(size, skip_filters):
-    model = get_model(size, 3, weights=None, decoder_filters=FILTERS, skip_filters=skip_filters)
+@pytest.mark.parametrize("filters", [FILTERS, ((16, 8), (12, 8), (8, 4), (8, 4))])
+def test_logits_at_full_size_for_any_valid_size(size, filters):
+    model = get_model(size, 3, weights=None, decoder_filters=filters)
     logits = model(np.zeros((2, *size, 3), np.float32))
     assert logits.shape == (2, *size, 3) and logits.dtype == tf.float32
+
+
+def test_decoder_needs_four_blocks():
+    with pytest.raises(InputError, match=r"DECODER_FILTERS \(8, 8\) must have 4 entries"):
+        get_model((32, 32), 2, weights=None, decoder_filters=(8, 8))
 
 
 def test_it_is_the_tutorials_u_net():

@@ -27,7 +27,7 @@ def small_run(monkeypatch, folders, tmp_path):
     write_square_pairs(folders, 16)
     for name, value in {
             "IMAGE_DIR": str(folders[0]), "LABEL_DIR": str(folders[1]), "IMAGE_SIZE": (32, 32),
-            "WEIGHTS": None, "DECODER_FILTERS": (8, 8, 8, 8), "SKIP_FILTERS": (8, 8, 4, 4),
+            "WEIGHTS": None, "DECODER_FILTERS": ((8, 8), (8, 8), (8, 4), (8, 4)),
             "BATCH_SIZE": 4, "EPOCHS": 2, "OUTPUT_DIR": str(tmp_path / "output")}.items():
         monkeypatch.setattr(main, name, value)
     return tmp_path / "output"

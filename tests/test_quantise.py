@@ -18,8 +18,8 @@ def model_and_images():
     """A U-Net with random weights whose batch normalisation knows its images of 64x96."""
     keras.utils.set_random_seed(0)
     images = np.random.default_rng(0).integers(0, 256, (12, 64, 96, 3), dtype=np.uint8)
-    model = get_model((64, 96), 3, weights=None, decoder_filters=(16, 16, 8, 8),
-                      skip_filters=(16, 16, 8, 8))
+    model = get_model((64, 96), 3, weights=None,
+                      decoder_filters=[(16, 16), (16, 16), (8, 8), (8, 8)])
     for _ in range(30):
         model(images.astype(np.float32), training=True)
     return model, quantise.with_both_ends(images)
