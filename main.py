@@ -67,12 +67,10 @@ WEIGHT_POWER = 0.5  # class weight ~ (1 / frequency) ** this: 1 plain inverse, 0
 BATCH_SIZE = 8
 EPOCHS = 40
 LEARNING_RATE = 3e-3  # of Adam at the start; falls to 0 along a cosine
-FEATURE_NOISE = 0.2  # noise on the encoder's features, in units of their own spread
 AUGMENT = True  # flips and varies the colours of the training images
 SEED = 1  # same seed, same machine: same result
 OUTPUT_DIR = "output"
 
-NOISE_IMAGES = 30  # calibration images on which the spread of the features is measured
 PREDICTION_BATCH = 16  # images at a time where nothing is trained
 PREDICTION_ROWS = 8  # validation images shown in predictions.png
 LOSSES = ("dice+cross-entropy", "dice", "cross-entropy")
@@ -235,8 +233,11 @@ def train(model, data, output_dir):
                            seed=SEED)
     trained, predict = model, make_predictor(model)
     if not model.get_layer("encoder").trainable:
-        features, spreads = quantise_encoder(model.get_layer("encoder"), data["images"])
-        dataset, trained = stream_features(dataset, features, spreads), model.get_layer("decoder")
+        print("Quantising the encoder, on whose int8 features the decoder is trained ...", flush=True)
+        calibration_images = data["images"][calibration_indices(len(data["images"]))]
+        features = make_feature_function(model.get_layer("encoder"),
+                                         with_both_ends(calibration_images))
+        dataset, trained = stream_features(dataset, features), model.get_layer("decoder")
         predict = make_predictor(trained, features)
     # A model of the same layers is compiled, so that no loss function is saved with the model.
     trained = keras.Model(trained.inputs, trained.outputs)
@@ -250,44 +251,22 @@ def train(model, data, output_dir):
     return validation.history, validation.best["epoch"]
 
 
-def quantise_encoder(encoder, images):
-    """Makes the int8 encoder, calibrated as tflite_convert.py will.
-
-    Args: images uint8 (n, height, width, 3), the training images.
-    Returns: function as make_feature_function returns it, and the spread of each of its features,
-        list of float32 (channels,).
-    """
-    print("Quantising the encoder, on whose int8 features the decoder is trained ...", flush=True)
-    calibration_images = with_both_ends(images[calibration_indices(len(images))])
-    features = make_feature_function(encoder, calibration_images)
-    spreads = [array.std((0, 1, 2)) for array in features(calibration_images[:NOISE_IMAGES])]
-    return features, spreads
-
-
-def stream_features(dataset, features, spreads):
-    """Puts the encoder's features in place of the images of a dataset of batches, with noise.
+def stream_features(dataset, features):
+    """Puts the encoder's features in place of the images of a dataset of batches.
 
     Args: dataset of (image, label); features, function uint8 (batch, height, width, 3) -> list of
-        float32 arrays; spreads, of each of them, float32 (channels,).
+        float32 arrays.
     Returns: tf.data.Dataset of (tuple of float32 tensors, label).
     """
     image, _ = next(iter(dataset))
     shapes = [(None, *array.shape[1:]) for array in features(np.uint8(image))]
-    width = FEATURE_NOISE * 3**0.5  # a uniform draw of -width..width has the spread FEATURE_NOISE
 
-    def encode(batch, seed):
-        image, label = batch
+    def encode(image, label):
         arrays = tf.numpy_function(features, [tf.cast(tf.round(image), tf.uint8)],
                                    [tf.float32] * len(shapes), stateful=False)
-        noisy = []
-        for number, (array, shape, spread) in enumerate(zip(arrays, shapes, spreads)):
-            array = tf.ensure_shape(array, shape)
-            noise = tf.random.stateless_uniform(tf.shape(array), seed + number, -width, width)
-            noisy.append(array + noise * spread)
-        return tuple(noisy), label
+        return tuple(map(tf.ensure_shape, arrays, shapes)), label
 
-    seeds = tf.data.Dataset.random(seed=SEED, rerandomize_each_iteration=True).batch(2)
-    return tf.data.Dataset.zip(dataset, seeds).map(encode, num_parallel_calls=2).prefetch(2)
+    return dataset.map(encode, num_parallel_calls=2).prefetch(2)
 
 
 def make_predictor(model, features=None):
@@ -388,7 +367,6 @@ def describe_model(model, data, metrics):
         "validation_images": data["validation_names"],
         "training": {"loss": LOSS, "weight_power": WEIGHT_POWER, "batch_size": BATCH_SIZE,
                      "epochs": EPOCHS, "learning_rate": LEARNING_RATE, "augment": AUGMENT,
-                     "feature_noise": FEATURE_NOISE,
                      "seed": SEED, "weights": str(WEIGHTS)},
         "validation_metrics": metrics,
         "versions": {"python": platform.python_version(), "tensorflow": tf.__version__,
