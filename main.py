@@ -26,6 +26,7 @@ import tensorflow as tf
 from get_model import check_image_size, get_model
 from import_data import (
     InputError,
+    count_pixels,
     find_class_names,
     import_images,
     make_dataset,
@@ -73,6 +74,7 @@ OUTPUT_DIR = "output"
 
 PREDICTION_BATCH = 16  # images at a time where nothing is trained
 PREDICTION_ROWS = 8  # validation images shown in predictions.png
+ONE_CLASS_SHARE = 0.999  # of the predicted pixels; more is worth a warning
 LOSSES = ("dice+cross-entropy", "dice", "cross-entropy")
 
 
@@ -105,6 +107,9 @@ def load_data():
         IMAGE_DIR, LABEL_DIR, IMAGE_SIZE, class_names, IGNORE_LABEL, training_names, WEIGHT_POWER)
     validation_images, validation_labels, _ = import_images(
         *validation_dirs, IMAGE_SIZE, class_names, IGNORE_LABEL, validation_names, training=False)
+    if count_pixels(validation_labels, len(class_names)).sum() == 0:
+        raise InputError(f"All pixels of the validation labels have the ignore label "
+                         f"{IGNORE_LABEL}: there is nothing to measure on; choose other images.")
     return {"images": images, "labels": labels, "class_weights": class_weights,
             "validation_images": validation_images, "validation_labels": validation_labels,
             "class_names": class_names, "training_names": training_names,
@@ -208,8 +213,8 @@ class Validation(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         metrics = measure(self.predict(self.data["validation_images"]), self.data)
-        logs["mean_iou"] = metrics["mean_iou"]
-        logs["mean_iou_without_background"] = metrics["mean_iou_without_background"]
+        for name in ("mean_iou", "mean_iou_without_background"):  # Keras' line can't show None
+            logs[name] = float("nan") if metrics[name] is None else metrics[name]
         self.history.append({
             "epoch": epoch + 1, "loss": logs["loss"], "mean_iou": metrics["mean_iou"],
             "mean_iou_without_background": metrics["mean_iou_without_background"],
@@ -233,7 +238,7 @@ def train(model, data, output_dir):
                            seed=SEED)
     trained, predict = model, make_predictor(model)
     if not model.get_layer("encoder").trainable:
-        print("Quantising the encoder, on whose int8 features the decoder is trained ...", flush=True)
+        print("Quantising the encoder: the decoder is trained on its int8 features", flush=True)
         calibration_images = data["images"][calibration_indices(len(data["images"]))]
         features = make_feature_function(model.get_layer("encoder"),
                                          with_both_ends(calibration_images))
@@ -246,7 +251,12 @@ def train(model, data, output_dir):
     trained.compile(keras.optimizers.Adam(schedule),
                     make_loss(LOSS, data["class_weights"], IGNORE_LABEL))
     validation = Validation(model, predict, data, output_dir)
-    trained.fit(dataset, epochs=EPOCHS, callbacks=[validation], verbose=1, shuffle=False)
+    try:
+        trained.fit(dataset, epochs=EPOCHS, callbacks=[validation], verbose=1, shuffle=False)
+    except KeyboardInterrupt:
+        print(f"\nInterrupted after {len(validation.history)} of {EPOCHS} epochs.", flush=True)
+    if validation.best is None:
+        raise InputError("No epoch was finished, so there is no model.")
     model.load_weights(Path(output_dir) / "model.keras")
     return validation.history, validation.best["epoch"]
 
@@ -374,12 +384,36 @@ def describe_model(model, data, metrics):
     }
 
 
+def make_output_dir(folder):
+    """Makes the folder and tries to write there, so that it is not found out after the training.
+
+    Raises: InputError where it can't be written.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / "writable.txt", lambda file: file.write(b"yes"))
+        (folder / "writable.txt").unlink()
+    except OSError as error:
+        raise InputError(f"OUTPUT_DIR {folder} can't be written ({error.strerror}): choose "
+                         f"another folder or make room.") from error
+    return folder
+
+
+def warn_of_one_class(predictions, class_names):
+    """Prints a warning where one class takes over nearly all predicted pixels."""
+    shares = count_pixels(predictions, len(class_names)) / predictions.size
+    if shares.max() > ONE_CLASS_SHARE:
+        print(f"WARNING: {shares.max():.2%} of the predicted pixels are "
+              f"{class_names[shares.argmax()]}: train for more EPOCHS, check the labels, or raise "
+              f"WEIGHT_POWER.")
+
+
 def main():
     """Reads, trains, saves, and draws, as the constants say."""
     check_image_size(IMAGE_SIZE)
     start = time.monotonic()
-    output_dir = Path(OUTPUT_DIR)
-    output_dir.mkdir(parents=True, exist_ok=True)
+    output_dir = make_output_dir(OUTPUT_DIR)
     keras.utils.set_random_seed(SEED)
     data = load_data()
     model = get_model(IMAGE_SIZE, len(data["class_names"]), WEIGHTS, DECODER_FILTERS)
@@ -393,6 +427,7 @@ def main():
     print(f"\nBest epoch: {best_epoch} of {EPOCHS}, {len(data['validation_names'])} validation "
           f"images")
     print(format_iou_table(data["class_names"], {"Keras": metrics}))
+    warn_of_one_class(predictions, data["class_names"])
     print(f"{(time.monotonic() - start) / 60:.1f} minutes. Look at {output_dir}/predictions.png "
           f"and {output_dir}/curves.png; the model is {output_dir}/model.keras.")
 

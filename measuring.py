@@ -186,7 +186,7 @@ def _legend(class_names, colours, width, font):
         left += needed
     legend = Image.new("RGB", (width, top + line), "white")
     draw = ImageDraw.Draw(legend)
-    for name, colour, (left, top) in zip(class_names, colours, places, strict=True):
+    for name, colour, (left, top) in zip(class_names, colours, places):
         draw.rectangle((left, top, left + square, top + square), tuple(map(int, colour)), "black")
         draw.text((left + square + 6, top - 1), name, "black", font)
     return legend

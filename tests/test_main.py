@@ -189,6 +189,48 @@ def test_best_epoch_is_the_one_saved(small_run, monkeypatch):
     assert saved == ["model.keras"] * 2 and info["validation_metrics"]["epoch"] == 2
 
 
+def test_interrupting_keeps_the_best_epoch_and_writes_the_pictures(small_run, monkeypatch, capsys):
+    def interrupt(path, history):
+        if len(history) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "EPOCHS", 5)
+    monkeypatch.setattr(main, "write_history", interrupt)
+    main.main()
+    assert "Interrupted after 2 of 5 epochs" in capsys.readouterr().out
+    assert json.loads((small_run / "model.json").read_text())["validation_metrics"]["epoch"] == 1
+    assert (small_run / "predictions.png").exists()
+
+
+def test_output_dir_that_cannot_be_written_is_said_first(small_run, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setattr(main, "OUTPUT_DIR", str(tmp_path / "file" / "output"))
+    monkeypatch.setattr(main, "load_data", lambda: pytest.fail("images were read"))
+    with pytest.raises(InputError, match=r"OUTPUT_DIR .* can't be written"):
+        main.main()
+
+
+def test_one_class_everywhere_is_warned_of(capsys):
+    predictions = np.zeros((2, 100, 100), np.uint8)
+    main.warn_of_one_class(predictions, ["background", "bird"])
+    assert "100.00% of the predicted pixels are background" in capsys.readouterr().out
+    predictions[0, :10] = 1
+    main.warn_of_one_class(predictions, ["background", "bird"])
+    assert capsys.readouterr().out == ""
+
+
+def test_validation_labels_without_any_class_are_an_error(small_run, folders, tmp_path,
+                                                          monkeypatch):
+    other = tmp_path / "val_images", tmp_path / "val_labels"
+    for folder in other:
+        folder.mkdir()
+    write_pair(other, "v", np.full((8, 8), 255))
+    monkeypatch.setattr(main, "VALIDATION_IMAGE_DIR", str(other[0]))
+    monkeypatch.setattr(main, "VALIDATION_LABEL_DIR", str(other[1]))
+    with pytest.raises(InputError, match="nothing to measure on"):
+        main.load_data()
+
+
 def test_wrong_size_is_said_before_any_image_is_read(small_run, monkeypatch):
     monkeypatch.setattr(main, "IMAGE_SIZE", (100, 100))
     monkeypatch.setattr(main, "load_data", lambda: pytest.fail("images were read"))
