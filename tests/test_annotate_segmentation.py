@@ -48,6 +48,12 @@ def make_images(folder, count=3, size=SIZE, suffix=".jpg"):
 
 
 @pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Runs each test in an empty folder: a model in the project's output/ must not be found."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
 def small_window(monkeypatch):
     monkeypatch.setattr(annotate_segmentation, "WINDOW_SIZE", (720, 480))
     yield
