@@ -399,6 +399,7 @@ class Progress:
         self.title, self.count, self.shown = title, count, time.monotonic()
 
     def show(self, done):
+        """Prints that so many are done, unless it printed a moment ago."""
         now = time.monotonic()
         if now - self.shown > PROGRESS_SECONDS:
             self.shown = now

@@ -171,6 +171,7 @@ def open_layers(model_bytes):
 def layer_errors(model, calibration_images, images):
     """Measures what quantisation does to each layer, with TensorFlow's quantization debugger.
 
+    The debugger converts for itself, so these are the errors before the biases are corrected.
     Args: as for make_converter, and images uint8 (n, height, width, 3) to measure on.
     Returns: list of dicts layer, operation, mean_squared_error (float against dequantised
         activations), error_in_steps (its root over the scale; 0.29 is mere rounding), worst first.
