@@ -148,6 +148,22 @@ def get_encoder(image_size, weights):
     return encoder
 
 
+def unfreeze(encoder, first_layer):
+    """Makes the encoder trainable from the layer of this name on, batch normalisation excepted.
+
+    Raises: InputError where the encoder has no such layer.
+    """
+    names = [layer.name for layer in encoder.layers]
+    if first_layer not in names:
+        raise InputError(f"FINE_TUNE_FROM {first_layer!r} is no layer of MobileNetV2: choose "
+                         f"block_1_expand to block_16_expand.")
+    encoder.trainable = True
+    for index, layer in enumerate(encoder.layers):
+        # Its statistics are ImageNet's, and those of a few pictures would spoil them.
+        layer.trainable = (index >= names.index(first_layer)
+                           and not isinstance(layer, layers.BatchNormalization))
+
+
 def _load_weights(network, weights):
     """Loads the weights into the network; returns whether they are pretrained."""
     if weights is None:

@@ -1,9 +1,9 @@
-"""Reads folders of images and label PNGs: checked, paired, decoded, weighed, and streamed.
+"""Reads folders of images and label PNGs: checked, paired, decoded, and weighed.
 
 Every image needs a label PNG of the same name (a.jpg and a.png) and the other way round. A label
 holds one class index a pixel; the ignore label marks pixels that are left out everywhere.
 main.py, tflite_convert.py, tflite_test.py and predict.py all read through this file, so a picture
-looks the same to all of them. Plain NumPy and Pillow; only make_dataset needs TensorFlow.
+looks the same to all of them. Plain NumPy and Pillow, no TensorFlow.
 """
 
 import os
@@ -24,8 +24,6 @@ MAX_CLASSES = 255  # class indices are stored in 8 bits, one value stays free to
 MAX_WEIGHT_RATIO = 100.0  # heaviest to lightest class weight; raw ratios of 400 did not converge
 READER_THREADS = os.cpu_count() or 1
 PROGRESS_SECONDS = 2.0  # work longer than this shows how far it is
-FLIP_PROBABILITY = 0.5
-COLOUR_RANGE = 0.2  # brightness, contrast and saturation vary by a factor of 1 -+ this
 
 
 class InputError(ValueError):
@@ -521,56 +519,3 @@ def format_class_table(class_names, pixel_counts, class_weights):
         note = "" if count else "  never occurs: weight 0, it can't be learned"
         lines.append(f"{name:<{width}}  {count:>12,}  {count / total:>8.3%}  {weight:>8.3f}{note}")
     return "\n".join(lines)
-
-
-# ---- streaming -------------------------------------------------------------------------------
-
-
-def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=0):
-    """Streams batches of (image, label), shuffled, augmented in pair, batched and prefetched.
-
-    Args: images uint8 (n, height, width, 3), labels uint8 (n, height, width).
-    Returns: tf.data.Dataset of image float32 (batch, height, width, 3) in 0..255 and label uint8
-        (batch, height, width); the last batch may be smaller. Same seed, same batches.
-    """
-    import tensorflow as tf  # here, because everything else in this file runs without it
-
-    count = len(images)
-
-    def fetch(indices):
-        return images[indices], labels[indices]
-
-    def decode(indices, seed_pair):
-        image, label = tf.numpy_function(fetch, [indices], (tf.uint8, tf.uint8), stateful=False)
-        image = tf.cast(tf.ensure_shape(image, (None, *images.shape[1:])), tf.float32)
-        label = tf.ensure_shape(label, (None, *labels.shape[1:]))
-        return augment_batch(image, label, seed_pair) if augment else (image, label)
-
-    indices = tf.data.Dataset.range(count)
-    if shuffle:
-        indices = indices.shuffle(count, seed=seed, reshuffle_each_iteration=True)
-    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
-    batches = tf.data.Dataset.zip(indices.batch(batch_size), seeds)
-    return batches.map(decode, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-
-
-def augment_batch(image, label, seed):
-    """Flips image and label together, left to right, and varies the colour of the image alone.
-
-    Args: image float32 (batch, height, width, 3) in 0..255, label uint8 (batch, height, width),
-        seed int (2,): the same seed makes the same draw.
-    Returns: image and label of the same shapes and dtypes.
-    """
-    import tensorflow as tf
-
-    batch = tf.shape(image)[0]
-    draws = tf.random.stateless_uniform((4, batch, 1, 1, 1), seed)
-    flipped = draws[0] < FLIP_PROBABILITY
-    image = tf.where(flipped, tf.reverse(image, [2]), image)
-    label = tf.where(flipped[..., 0], tf.reverse(label, [2]), label)
-    brightness, contrast, saturation = tf.unstack(1 + COLOUR_RANGE * (2 * draws[1:] - 1))
-    grey = tf.reduce_mean(image, axis=3, keepdims=True)
-    image = grey + (image - grey) * saturation
-    mean = tf.reduce_mean(image, axis=(1, 2, 3), keepdims=True)
-    image = (mean + (image - mean) * contrast) * brightness
-    return tf.clip_by_value(image, 0.0, 255.0), label

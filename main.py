@@ -9,7 +9,7 @@ history.csv, curves.png and predictions.png. Then run tflite_convert.py and tfli
 
 import csv
 import io
-import math
+import json
 import os
 import platform
 import sys
@@ -23,13 +23,13 @@ import matplotlib
 import numpy as np
 import tensorflow as tf
 
-from get_model import check_image_size, get_model
+from get_model import check_image_size, get_model, unfreeze
 from import_data import (
     InputError,
     count_pixels,
     find_class_names,
     import_images,
-    make_dataset,
+    list_names,
     pair_files,
 )
 from measuring import (
@@ -44,6 +44,16 @@ from measuring import (
     write_whole,
 )
 from quantise import calibration_indices, make_feature_function, with_both_ends
+from training import (
+    Phase,
+    choose_strategy,
+    computing_in,
+    fit,
+    is_chief,
+    load_state,
+    save_state,
+    sum_over_devices,
+)
 
 # Data
 IMAGE_DIR = "sample_data/images"
@@ -68,6 +78,14 @@ WEIGHT_POWER = 0.5  # class weight ~ (1 / frequency) ** this: 1 plain inverse, 0
 BATCH_SIZE = 8
 EPOCHS = 40
 LEARNING_RATE = 3e-3  # of Adam at the start; falls to 0 along a cosine
+LEAST_STEPS = 20  # batches an epoch has; fewer images are gone through several times
+PATIENCE = None  # epochs without a better validation mean IoU until it stops; None keeps EPOCHS
+FINE_TUNE_EPOCHS = 0  # afterwards, with the encoder's later blocks trained too; 0: frozen for good
+FINE_TUNE_FROM = "block_11_expand"  # the first of its layers that is trained then
+FINE_TUNE_RATE = 2e-4  # learning rate then
+RESUME = False  # True goes on with the run that was interrupted in OUTPUT_DIR
+MIXED_PRECISION = False  # True computes in float16 on a GPU with tensor cores; sums stay float32
+TENSORBOARD = False  # True writes OUTPUT_DIR/tensorboard: tensorboard --logdir output
 AUGMENT = True  # flips and varies the colours of the training images
 SEED = 1  # same seed, same machine: same result
 OUTPUT_DIR = "output"
@@ -147,10 +165,10 @@ def dice_loss(labels, logits, class_weights, ignore_label=255):
     logits = tf.cast(logits, tf.float32)
     truth, counted = _one_hot(labels, logits.shape[-1], ignore_label)
     probability = tf.nn.softmax(logits) * counted[..., None]
-    overlap = tf.reduce_sum(truth * probability, (0, 1, 2))
-    true_pixels = tf.reduce_sum(truth, (0, 1, 2))
-    dice = tf.math.divide_no_nan(
-        2 * overlap, true_pixels + tf.reduce_sum(probability, (0, 1, 2)))
+    overlap, true_pixels, predicted_pixels = (
+        sum_over_devices(tf.reduce_sum(value, (0, 1, 2)))
+        for value in (truth * probability, truth, probability))
+    dice = tf.math.divide_no_nan(2 * overlap, true_pixels + predicted_pixels)
     weights = tf.cast(class_weights, tf.float32) * tf.cast(true_pixels > 0, tf.float32)
     return tf.math.divide_no_nan(tf.reduce_sum(weights * (1 - dice)), tf.reduce_sum(weights))
 
@@ -163,8 +181,8 @@ def cross_entropy_loss(labels, logits, class_weights, ignore_label=255):
     logits = tf.cast(logits, tf.float32)
     truth, _ = _one_hot(labels, logits.shape[-1], ignore_label)
     weighted = truth * tf.cast(class_weights, tf.float32)
-    loss = -tf.reduce_sum(weighted * tf.nn.log_softmax(logits))
-    return tf.math.divide_no_nan(loss, tf.reduce_sum(weighted))
+    loss = sum_over_devices(-tf.reduce_sum(weighted * tf.nn.log_softmax(logits)))
+    return tf.math.divide_no_nan(loss, sum_over_devices(tf.reduce_sum(weighted)))
 
 
 def _one_hot(labels, num_classes, ignore_label):
@@ -196,87 +214,169 @@ def make_loss(name, class_weights, ignore_label):
 # ---- training --------------------------------------------------------------------------------
 
 
-class Validation(keras.callbacks.Callback):
-    """After each epoch: measures on the validation set, saves the best model, writes history.csv.
-
-    One confusion matrix over all validation images; mean IoU is added to Keras' progress line.
-    """
-
-    def __init__(self, whole_model, predict, data, output_dir):
-        super().__init__()
-        self.whole_model, self.predict = whole_model, predict
-        self.data, self.output_dir = data, Path(output_dir)
-        self.best, self.history = None, []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.start = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        metrics = measure(self.predict(self.data["validation_images"]), self.data)
-        for name in ("mean_iou", "mean_iou_without_background"):  # Keras' line can't show None
-            logs[name] = float("nan") if metrics[name] is None else metrics[name]
-        self.history.append({
-            "epoch": epoch + 1, "loss": logs["loss"], "mean_iou": metrics["mean_iou"],
-            "mean_iou_without_background": metrics["mean_iou_without_background"],
-            "seconds": time.monotonic() - self.start,
-            **{f"iou {name}": iou for name, iou in zip(self.data["class_names"], metrics["iou"])}})
-        write_history(self.output_dir / "history.csv", self.history)
-        if self.best is None or metrics["mean_iou"] > self.best["mean_iou"]:
-            self.best = {"epoch": epoch + 1, **metrics}
-            save_model(self.whole_model, self.output_dir / "model.keras")
-
-
-def train(model, data, output_dir):
-    """Fits the model as the constants say and leaves the best epoch's weights in it.
+def train(model, data, output_dir, strategy):
+    """Trains the model as the constants say and leaves the best epoch's weights in it.
 
     A frozen encoder never changes, so only the decoder is trained, on what the int8 encoder makes
     of the images: faster than Keras' own encoder, and the decoder learns on what the device
     computes. An encoder with random weights is trained as a part of the whole model.
-    Returns: list of a dict an epoch (the columns of history.csv), and the best epoch's number.
+    Returns: the record: history, list of a dict an epoch (the columns of history.csv), and best,
+        the metrics of the best epoch.
+    Raises: InputError as training.fit does, and where RESUME does not fit.
     """
-    dataset = make_dataset(data["images"], data["labels"], BATCH_SIZE, AUGMENT, shuffle=True,
-                           seed=SEED)
-    trained, predict = model, make_predictor(model)
-    if not model.get_layer("encoder").trainable:
+    record = {"constants": describe_run(model, data), "epochs": 0, "history": [], "best": None}
+    optimizer_variables, best_weights = None, []
+    if RESUME:
+        optimizer_variables = resume(model, record, best_weights, output_dir)
+    options = {"augment": AUGMENT, "seed": SEED, "repeats": count_repeats(len(data["images"]))}
+    loss = make_loss(LOSS, data["class_weights"], IGNORE_LABEL)
+    is_interrupted = False
+    for phase in plan_phases(model, data, record["epochs"]):
+        if best_weights and record["epochs"] == phase.first_epoch > 0:
+            model.set_weights(best_weights)  # fine-tuning goes on from the best epoch
+        predict = make_predictor(phase.model, phase.features)
+        is_interrupted = fit(
+            phase, strategy, loss, data, BATCH_SIZE, options,
+            make_epoch_end(model, predict, data, record, best_weights, output_dir),
+            record["epochs"], optimizer_variables, MIXED_PRECISION)
+        if record["best"] is None:  # interrupted in the first epoch
+            keep_best(model, {"epoch": 0, **measure(predict(data["validation_images"]), data)},
+                      record, best_weights, output_dir)
+        if is_interrupted or is_patience_over(record):
+            break
+        optimizer_variables = None
+    if is_interrupted:
+        print(f"Interrupted after {record['epochs']} of {EPOCHS + FINE_TUNE_EPOCHS} epochs. To go "
+              f"on: RESUME = True, and python main.py again.", flush=True)
+    model.set_weights(best_weights)
+    return record
+
+
+def plan_phases(model, data, epochs_done):
+    """Yields the training.Phase of the frozen encoder, and that of fine-tuning where wanted."""
+    encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
+    if encoder.trainable:
+        yield Phase(model, None, LEARNING_RATE, 0, EPOCHS)
+        return
+    if epochs_done < EPOCHS:
         print("Quantising the encoder: the decoder is trained on its int8 features", flush=True)
         calibration_images = data["images"][calibration_indices(len(data["images"]))]
-        features = make_feature_function(model.get_layer("encoder"),
-                                         with_both_ends(calibration_images))
-        dataset, trained = stream_features(dataset, features), model.get_layer("decoder")
-        predict = make_predictor(trained, features)
-    # A model of the same layers is compiled, so that no loss function is saved with the model.
-    trained = keras.Model(trained.inputs, trained.outputs)
-    steps = math.ceil(len(data["images"]) / BATCH_SIZE)
-    schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, EPOCHS * steps)
-    trained.compile(keras.optimizers.Adam(schedule),
-                    make_loss(LOSS, data["class_weights"], IGNORE_LABEL))
-    validation = Validation(model, predict, data, output_dir)
-    try:
-        trained.fit(dataset, epochs=EPOCHS, callbacks=[validation], verbose=1, shuffle=False)
-    except KeyboardInterrupt:
-        print(f"\nInterrupted after {len(validation.history)} of {EPOCHS} epochs.", flush=True)
-    if validation.best is None:
-        raise InputError("No epoch was finished, so there is no model.")
-    model.load_weights(Path(output_dir) / "model.keras")
-    return validation.history, validation.best["epoch"]
+        features = make_feature_function(encoder, with_both_ends(calibration_images))
+        yield Phase(decoder, features, LEARNING_RATE, 0, EPOCHS)
+    if epochs_done < EPOCHS + FINE_TUNE_EPOCHS and FINE_TUNE_EPOCHS:
+        unfreeze(encoder, FINE_TUNE_FROM)
+        yield Phase(model, None, FINE_TUNE_RATE, EPOCHS, EPOCHS + FINE_TUNE_EPOCHS)
 
 
-def stream_features(dataset, features):
-    """Puts the encoder's features in place of the images of a dataset of batches.
+def count_repeats(count):
+    """Returns how often an epoch goes through so few images: until it has LEAST_STEPS batches."""
+    return max(1, round(LEAST_STEPS * BATCH_SIZE / count))
 
-    Args: dataset of (image, label); features, function uint8 (batch, height, width, 3) -> list of
-        float32 arrays.
-    Returns: tf.data.Dataset of (tuple of float32 tensors, label).
+
+def make_epoch_end(model, predict, data, record, best_weights, output_dir):
+    """Returns the function that training.fit calls after each epoch.
+
+    It measures on the validation set with one confusion matrix, prints a line, saves the best model
+    and all that a later run needs to go on; it returns whether PATIENCE is over.
     """
-    image, _ = next(iter(dataset))
-    shapes = [(None, *array.shape[1:]) for array in features(np.uint8(image))]
+    writer = (tf.summary.create_file_writer(str(output_dir / "tensorboard"))
+              if TENSORBOARD and is_chief() else None)
 
-    def encode(image, label):
-        arrays = tf.numpy_function(features, [tf.cast(tf.round(image), tf.uint8)],
-                                   [tf.float32] * len(shapes), stateful=False)
-        return tuple(map(tf.ensure_shape, arrays, shapes)), label
+    def finish(epoch, loss, seconds, optimizer):
+        start = time.monotonic()
+        predictions = predict(data["validation_images"])
+        metrics = measure(predictions, data)
+        row = {"epoch": epoch + 1, "loss": loss, "mean_iou": metrics["mean_iou"],
+               "mean_iou_without_background": metrics["mean_iou_without_background"],
+               "seconds": seconds, "evaluation_seconds": time.monotonic() - start,
+               **{f"iou {name}": iou for name, iou in zip(data["class_names"], metrics["iou"])}}
+        record["history"].append(row)
+        record["epochs"] = epoch + 1
+        is_best = record["best"] is None or metrics["mean_iou"] > record["best"]["mean_iou"]
+        print(format_epoch(row, metrics, data["class_names"], is_best), flush=True)
+        warn_of_one_class(predictions, data["class_names"])
+        if is_best:
+            keep_best(model, {"epoch": epoch + 1, **metrics}, record, best_weights, output_dir)
+        if is_chief():
+            write_history(output_dir / "history.csv", record["history"])
+            save_state(output_dir, record, model.weights, optimizer.variables)
+        if writer is not None:
+            write_summary(writer, row)
+        return is_patience_over(record)
 
-    return dataset.map(encode, num_parallel_calls=2).prefetch(2)
+    return finish
+
+
+def keep_best(model, metrics, record, best_weights, output_dir):
+    """Notes the metrics as the best so far, keeps the weights, and saves model.keras."""
+    record["best"], best_weights[:] = metrics, model.get_weights()
+    if is_chief():
+        with computing_in(model, "float32" if MIXED_PRECISION else None):
+            save_model(model, Path(output_dir) / "model.keras")
+
+
+def is_patience_over(record):
+    """Whether PATIENCE epochs have passed without a better mean IoU."""
+    return PATIENCE is not None and record["epochs"] - record["best"]["epoch"] >= PATIENCE
+
+
+def format_epoch(row, metrics, class_names, is_best):
+    """Returns an epoch's line: loss, mean IoU, the worst class and its IoU, seconds."""
+    occurring = [(iou, name) for iou, name in zip(metrics["iou"], class_names) if iou is not None]
+    worst_iou, worst = min(occurring)
+    return (f"epoch {row['epoch']:>{len(str(EPOCHS + FINE_TUNE_EPOCHS))}}/"
+            f"{EPOCHS + FINE_TUNE_EPOCHS}  loss {row['loss']:.4f}  mean IoU "
+            f"{100 * row['mean_iou']:5.2f} %  worst: {worst} {100 * worst_iou:.2f} %  "
+            f"{row['seconds'] + row['evaluation_seconds']:.1f} s" + ("  best" if is_best else ""))
+
+
+def write_summary(writer, row):
+    """Writes an epoch's numbers for TensorBoard."""
+    with writer.as_default(step=row["epoch"]):
+        for name, value in row.items():
+            if name != "epoch" and value is not None:
+                tf.summary.scalar(name, value)
+    writer.flush()
+
+
+def describe_run(model, data):
+    """Returns the constants that a run which goes on must have in common with the earlier one."""
+    return {"CLASS_NAMES": list(data["class_names"]), "IMAGE_SIZE": list(IMAGE_SIZE),
+            "DECODER_FILTERS": json.loads(json.dumps(DECODER_FILTERS)), "BATCH_SIZE": BATCH_SIZE,
+            "IGNORE_LABEL": IGNORE_LABEL,
+            "frozen encoder": not model.get_layer("encoder").trainable,
+            "training images": data["training_names"]}
+
+
+def resume(model, record, best_weights, output_dir):
+    """Takes up the state that an earlier run left in OUTPUT_DIR, into the arguments.
+
+    Returns: the optimizer's variables, or None where the earlier run had ended a phase.
+    Raises: InputError where the earlier run had other classes, sizes, decoder, images.
+    """
+    state = load_state(output_dir)
+    if state is None:
+        print(f"There is nothing to go on with in {output_dir}: starting at epoch 1.", flush=True)
+        return None
+    content, weights, optimizer_variables = state
+    differences = [f"{name} was {shorten(content['constants'].get(name))} and is {shorten(value)}"
+                   for name, value in record["constants"].items()
+                   if content["constants"].get(name) != value]
+    if differences:
+        raise InputError(f"The run in {output_dir} can't be gone on with: "
+                         f"{'; '.join(differences)}. Set them as they were, or RESUME = False to "
+                         f"start again.")
+    best_weights[:] = load_model(output_dir).get_weights()
+    model.set_weights(weights)
+    record.update(content)
+    print(f"Going on after epoch {record['epochs']} (RESUME).", flush=True)
+    is_phase_over = record["epochs"] in (EPOCHS, EPOCHS + FINE_TUNE_EPOCHS)
+    return None if is_phase_over else optimizer_variables
+
+
+def shorten(value):
+    """Returns a value as text; of a long list the first five and the count."""
+    return f"[{list_names(value)}]" if isinstance(value, list) else str(value)
 
 
 def make_predictor(model, features=None):
@@ -360,6 +460,20 @@ def draw_predictions(path, predictions, data):
               data["class_names"], colours)
 
 
+def load_model(folder):
+    """Opens model.keras without custom code (Keras' safe mode), not compiled.
+
+    Raises: InputError where it is missing or no Keras model.
+    """
+    path = Path(folder) / "model.keras"
+    if not path.is_file():
+        raise InputError(f"There is no {path}: run main.py first, or correct OUTPUT_DIR.")
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        raise InputError(f"{path} can't be opened as a Keras model: train again.") from error
+
+
 def describe_model(model, data, metrics):
     """Returns what model.json holds: all that the later scripts have to know."""
     return {
@@ -369,7 +483,7 @@ def describe_model(model, data, metrics):
         "ignore_label": IGNORE_LABEL,
         "class_weights": [float(weight) for weight in data["class_weights"]],
         "decoder_filters": list(DECODER_FILTERS),
-        "encoder_frozen": not model.get_layer("encoder").trainable,
+        "encoder_frozen": not model.get_layer("encoder").trainable_variables,
         "image_dir": str(IMAGE_DIR), "label_dir": str(LABEL_DIR),
         "validation_image_dir": str(data["validation_dirs"][0]),
         "validation_label_dir": str(data["validation_dirs"][1]),
@@ -377,6 +491,7 @@ def describe_model(model, data, metrics):
         "validation_images": data["validation_names"],
         "training": {"loss": LOSS, "weight_power": WEIGHT_POWER, "batch_size": BATCH_SIZE,
                      "epochs": EPOCHS, "learning_rate": LEARNING_RATE, "augment": AUGMENT,
+                     "fine_tune_epochs": FINE_TUNE_EPOCHS, "mixed_precision": MIXED_PRECISION,
                      "seed": SEED, "weights": str(WEIGHTS)},
         "validation_metrics": metrics,
         "versions": {"python": platform.python_version(), "tensorflow": tf.__version__,
@@ -413,23 +528,33 @@ def main():
     """Reads, trains, saves, and draws, as the constants say."""
     check_image_size(IMAGE_SIZE)
     start = time.monotonic()
+    strategy, sentence = choose_strategy()
+    print(sentence, flush=True)
     output_dir = make_output_dir(OUTPUT_DIR)
     keras.utils.set_random_seed(SEED)
     data = load_data()
-    model = get_model(IMAGE_SIZE, len(data["class_names"]), WEIGHTS, DECODER_FILTERS)
-    history, best_epoch = train(model, data, output_dir)
+    with strategy.scope():
+        model = get_model(IMAGE_SIZE, len(data["class_names"]), WEIGHTS, DECODER_FILTERS)
+    record = train(model, data, output_dir, strategy)
+    if is_chief():  # other machines' processes have the same model and write nothing
+        write_results(model, data, record, output_dir)
+        print(f"{(time.monotonic() - start) / 60:.1f} minutes. Look at "
+              f"{output_dir}/predictions.png and {output_dir}/curves.png; the model is "
+              f"{output_dir}/model.keras.")
 
+
+def write_results(model, data, record, output_dir):
+    """Writes model.json and the pictures, and prints the IoU of each class."""
     predictions = make_predictor(model)(data["validation_images"])
-    metrics = {"epoch": best_epoch, **measure(predictions, data)}
+    metrics = {"epoch": record["best"]["epoch"], **measure(predictions, data)}
     write_json(output_dir / "model.json", describe_model(model, data, metrics))
-    draw_curves(output_dir / "curves.png", history, data["class_names"])
+    if record["history"]:
+        draw_curves(output_dir / "curves.png", record["history"], data["class_names"])
     draw_predictions(output_dir / "predictions.png", predictions, data)
-    print(f"\nBest epoch: {best_epoch} of {EPOCHS}, {len(data['validation_names'])} validation "
-          f"images")
+    print(f"\nBest epoch: {metrics['epoch']} of {record['epochs']}, "
+          f"{len(data['validation_names'])} validation images")
     print(format_iou_table(data["class_names"], {"Keras": metrics}))
     warn_of_one_class(predictions, data["class_names"])
-    print(f"{(time.monotonic() - start) / 60:.1f} minutes. Look at {output_dir}/predictions.png "
-          f"and {output_dir}/curves.png; the model is {output_dir}/model.keras.")
 
 
 if __name__ == "__main__":
@@ -437,3 +562,5 @@ if __name__ == "__main__":
         main()
     except InputError as error:
         sys.exit(f"Error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("Interrupted; what was saved in OUTPUT_DIR after the last whole epoch is whole.")
