@@ -215,7 +215,7 @@ def make_loss(name, class_weights, ignore_label):
 
 
 def train(model, data, output_dir, strategy):
-    """Trains the model as the constants say and leaves the best epoch's weights in it.
+    """Trains the model as the constants say and saves the best epoch as model.keras.
 
     A frozen encoder never changes, so only the decoder is trained, on what the int8 encoder makes
     of the images: faster than Keras' own encoder, and the decoder learns on what the device
@@ -248,7 +248,6 @@ def train(model, data, output_dir, strategy):
     if is_interrupted:
         print(f"Interrupted after {record['epochs']} of {EPOCHS + FINE_TUNE_EPOCHS} epochs. To go "
               f"on: RESUME = True, and python main.py again.", flush=True)
-    model.set_weights(best_weights)
     return record
 
 
@@ -537,7 +536,8 @@ def main():
         model = get_model(IMAGE_SIZE, len(data["class_names"]), WEIGHTS, DECODER_FILTERS)
     record = train(model, data, output_dir, strategy)
     if is_chief():  # other machines' processes have the same model and write nothing
-        write_results(model, data, record, output_dir)
+        # From the file: variables that several machines share can't be read by one of them alone.
+        write_results(load_model(output_dir), data, record, output_dir)
         print(f"{(time.monotonic() - start) / 60:.1f} minutes. Look at "
               f"{output_dir}/predictions.png and {output_dir}/curves.png; the model is "
               f"{output_dir}/model.keras.")

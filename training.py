@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 import time
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -279,7 +280,7 @@ def load_state(folder):
             weights, optimizer = ([file[f"{kind}_{number}"] for number in range(
                 sum(name.startswith(kind) for name in file.files))]
                 for kind in ("weight", "optimizer"))
-    except (ValueError, OSError, KeyError, EOFError) as error:
+    except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is damaged and can't be gone on with: set RESUME = False to "
                          f"start again.") from error
     return content, weights, optimizer

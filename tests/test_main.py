@@ -12,6 +12,7 @@ from conftest import write_pair, write_square_pairs
 from PIL import Image
 
 import main
+import training
 from import_data import InputError
 from main import cross_entropy_loss, dice_loss
 
@@ -204,6 +205,59 @@ def test_interrupting_keeps_the_best_epoch_and_writes_the_pictures(small_run, mo
     assert "Interrupted after 2 of 5 epochs" in printed and "RESUME = True" in printed
     assert json.loads((small_run / "model.json").read_text())["validation_metrics"]["epoch"] <= 2
     assert (small_run / "predictions.png").exists()
+
+
+def history_without_seconds(folder):
+    rows = list(csv.DictReader((folder / "history.csv").open()))
+    return [{key: value for key, value in row.items() if "seconds" not in key} for row in rows]
+
+
+def test_a_killed_run_that_is_resumed_ends_as_one_that_was_not(small_run, monkeypatch, tmp_path):
+    monkeypatch.setattr(main, "EPOCHS", 6)
+    main.main()
+    whole = history_without_seconds(small_run)
+    metrics = json.loads((small_run / "model.json").read_text())["validation_metrics"]
+
+    def save_and_die(folder, content, *arrays):
+        training.save_state(folder, content, *arrays)
+        if content["epochs"] == 3:
+            raise SystemError("killed")
+
+    monkeypatch.setattr(main, "OUTPUT_DIR", str(tmp_path / "killed"))
+    monkeypatch.setattr(main, "save_state", save_and_die)
+    with pytest.raises(SystemError):
+        main.main()
+    assert len(history_without_seconds(tmp_path / "killed")) == 3
+    monkeypatch.setattr(main, "save_state", training.save_state)
+    monkeypatch.setattr(main, "RESUME", True)
+    main.main()
+    assert history_without_seconds(tmp_path / "killed") == whole
+    info = json.loads((tmp_path / "killed" / "model.json").read_text())
+    assert info["validation_metrics"] == metrics
+    monkeypatch.setattr(main, "IMAGE_SIZE", (64, 32))
+    with pytest.raises(InputError, match=r"IMAGE_SIZE was \[32, 32\] and is \[64, 32\]; .*RESUME"):
+        main.main()
+
+
+def test_patience_ends_a_run_that_gets_no_better(small_run, monkeypatch):
+    monkeypatch.setattr(main, "EPOCHS", 9)
+    monkeypatch.setattr(main, "PATIENCE", 2)
+    monkeypatch.setattr(main, "measure", lambda predictions, data: {
+        "mean_iou": 0.5, "mean_iou_without_background": 0.1, "iou": [0.1, 0.2, None]})
+    main.main()
+    assert len(history_without_seconds(small_run)) == 3
+
+
+def test_few_images_are_gone_through_several_times(monkeypatch):
+    monkeypatch.setattr(main, "LEAST_STEPS", 20)
+    assert [main.count_repeats(count) for count in (1, 20, 168, 20_000)] == [160, 8, 1, 1]
+
+
+def test_an_epochs_line_names_the_worst_class():
+    row = {"epoch": 3, "loss": 0.5, "mean_iou": 0.625, "seconds": 2.0, "evaluation_seconds": 0.5}
+    line = main.format_epoch(row, {"iou": [0.9, None, 0.35]}, ["sky", "cat", "bird"], True)
+    assert line.split() == (f"epoch 3/{main.EPOCHS} loss 0.5000 mean IoU 62.50 % worst: bird "
+                            f"35.00 % 2.5 s best").split()
 
 
 def test_output_dir_that_cannot_be_written_is_said_first(small_run, monkeypatch, tmp_path):
