@@ -18,17 +18,14 @@ from PIL import Image, ImageDraw
 
 from import_data import (
     CLASS_NAMES_FILE,
-    LABEL_SUFFIX,
     MAX_CLASSES,
-    InputError,
     find_class_names,
-    find_images,
-    list_names,
     read_class_names,
     read_image,
     read_label,
 )
 from measuring import class_colours, overlay, read_model_info, save_mask, write_whole
+from pairing import LABEL_SUFFIX, InputError, find_images, list_names
 
 MAX_UNDO_STEPS = 100  # an image
 COMPRESS_LEVEL = 1  # of saved labels: 24 megapixels take 40 ms; the smallest file takes 260 ms
