@@ -255,20 +255,22 @@ def import_images(image_dir, label_dir, image_size, class_names=None, ignore_lab
         class_weights float32 (number of classes,), mean 1 over the classes that occur.
     Raises: InputError, all findings in one message: first five files and the count of each.
     """
-    findings = []
+    findings, faults = [], []
     pairs = pair_files(image_dir, label_dir, names, findings=findings)
-    images, labels, values = read_pairs(pairs, image_size, findings)
+    images, labels, values = read_pairs(pairs, image_size, faults)
+    findings += list_faults(faults)
     class_names = name_classes(values, label_dir, class_names, ignore_label, findings)
-    check_label_values(pairs, values, class_names, ignore_label, training, findings)
+    check_label_values(pairs, values, class_names, ignore_label, len(pairs) * training, findings)
     report(findings)
     return images, labels, weigh_classes(labels, class_names, weight_power, max_weight_ratio,
                                          training)
 
 
-def read_pairs(pairs, image_size, findings=None):
+def read_pairs(pairs, image_size, faults=None):
     """Decodes all pairs, several at a time.
 
-    Args: pairs, list of Pair, where None is passed over; findings, see report.
+    Args: pairs, list of Pair, where None is passed over; faults, a list to which each FileError is
+        added, or None: they are raised.
     Returns: images uint8 (n, height, width, 3), labels uint8 (n, height, width), and which values
         each label file holds at its own size, bool (n, 256); zeros for what can't be read.
     Raises: InputError that names every file that can't be read or differs in size from its pair.
@@ -280,24 +282,27 @@ def read_pairs(pairs, image_size, findings=None):
 
     def read(index):
         image_path, label_path = pairs[index]
-        faults, size, label_size = [], None, None
+        found, size, label_size = [], None, None
         try:
             if image_path is not None:
                 images[index], size = _decode_image(image_path, image_size)
         except FileError as error:
-            faults.append(error)
+            found.append(error)
         try:
             if label_path is not None:
                 labels[index], values[index], label_size = _decode_label(label_path, image_size)
         except FileError as error:
-            faults.append(error)
+            found.append(error)
         if size and label_size and size != label_size:
-            faults.append(FileError("size", image_path, f"{size[0]}x{size[1]}, label "
-                                    f"{label_size[0]}x{label_size[1]}"))
-        return faults
+            found.append(FileError("size", image_path, f"{size[0]}x{size[1]}, label "
+                                   f"{label_size[0]}x{label_size[1]}"))
+        return found
 
-    faults = [fault for some in _in_parallel(read, len(pairs), "Reading pairs") for fault in some]
-    report(list_faults(faults), findings)
+    found = [fault for some in _in_parallel(read, len(pairs), "Reading pairs") for fault in some]
+    if faults is None:
+        report(list_faults(found))
+    else:
+        faults += found
     return images, labels, values
 
 
@@ -367,10 +372,10 @@ def read_class_names(label_dir):
     Raises: InputError where the file is empty or no text.
     """
     path = Path(label_dir) / CLASS_NAMES_FILE
-    if not path.exists():
-        return None
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no UTF-8 text: write one class name a line.") from error
     except OSError as error:
@@ -402,11 +407,13 @@ def find_class_names(label_paths, label_dir, class_names=None, ignore_label=255)
 def name_classes(values, label_dir, class_names=None, ignore_label=255, findings=None):
     """Returns the class names as find_class_names does, but counts them from values already read.
 
-    Args: values bool (n, 256), which values each label file holds; findings, see report.
+    Args: values bool (n, 256), which values each label file holds; label_dir may be None, which
+        holds no classes.txt; findings, see report.
     Raises: InputError where there are not 2 to 255 different names.
     """
     try:
-        class_names = class_names or read_class_names(label_dir)
+        if not class_names and label_dir is not None:
+            class_names = read_class_names(label_dir)
     except InputError as error:
         report([str(error)], findings)
     if not class_names:
@@ -433,19 +440,18 @@ def default_class_names(num_classes):
     return ["background"] + [f"class {index}" for index in range(1, num_classes)]
 
 
-def check_label_values(pairs, values, class_names, ignore_label=255, training=True, findings=None):
-    """Checks that the label files hold class indices only.
+def check_label_values(pairs, values, class_names, ignore_label, num_training, findings=None):
+    """Checks that the label files hold class indices only, and enough of them to learn from.
 
-    Args: values bool (n, 256), which values each label file holds; training as for import_images;
-        findings, see report.
-    Raises: InputError for masks of 0 and 255, values beyond the classes, less than two classes.
+    Args: values bool (n, 256), which values each label file holds; num_training, how many of the
+        pairs, the first ones, are trained on; findings, see report.
+    Raises: InputError for values beyond the classes and, of the labels that are trained on, masks
+        of 0 and 255 or less than two classes.
     """
-    found = _held(values)
-    classes, allowed = set(found) - {ignore_label}, set(range(len(class_names)))
-    beyond = sorted(classes - allowed)
-    if not found:
-        return  # no label could be read, which has been said
-    if training and 255 in found and set(found) <= {0, 255}:
+    found = _held(values[:num_training])
+    classes = set(found) - {ignore_label}
+    beyond = sorted(set(_held(values)) - {ignore_label} - set(range(len(class_names))))
+    if 255 in found and set(found) <= {0, 255}:
         holders = _holders(pairs, values, [255])
         report([f"The labels hold only 0 and 255 ({len(holders)} file(s): {list_names(holders)}), "
                 f"so the object seems to be 255, which is no class index: save the object as 1 "
@@ -455,25 +461,36 @@ def check_label_values(pairs, values, class_names, ignore_label=255, training=Tr
         report([f"{len(holders)} label(s) hold values beyond the {len(class_names)} classes "
                 f"(0..{len(class_names) - 1}): {list_names(beyond)} in {list_names(holders)}; "
                 f"correct the labels, the class names or IGNORE_LABEL."], findings)
-    elif training and not classes:
+    elif found and not classes:
         report([f"All label pixels have the ignore label {ignore_label}: nothing to learn from; "
                 f"draw the labels or correct IGNORE_LABEL."], findings)
-    elif training and len(classes) == 1:
+    elif len(classes) == 1:
         report([f"The labels hold class {classes.pop()} alone: there is nothing to tell apart; "
                 f"draw the objects with 1, 2, ... on background 0."], findings)
 
 
-def find_unlearned(pairs, values, validation_pairs, validation_values, class_names, ignore_label):
-    """Returns a sentence on classes of the validation labels that no training label holds, or ''.
+def compare_classes(values, validation_pairs, validation_values, class_names, ignore_label):
+    """Returns warnings of classes that only the validation labels hold, or only the training ones.
 
-    Args: as for check_label_values, of the training and of the validation set.
+    Args: values, validation_values bool (n, 256), which values each label file holds.
     """
-    unlearned = sorted(set(_held(validation_values)) - set(_held(values)) - {ignore_label})
-    holders = _holders(validation_pairs, validation_values, unlearned)
-    return (f"WARNING: {list_names(class_names[index] for index in unlearned)}: in {len(holders)} "
-            f"validation label(s) ({list_names(holders)}), but in no training label, so it can't "
-            f"be learned and counts as IoU 0; label training images that show it, or choose "
-            f"another SEED." if unlearned else "")
+    training = set(_held(values)) - {ignore_label}
+    validation = set(_held(validation_values)) - {ignore_label}
+    unlearned, unmeasured = sorted(validation - training), sorted(training - validation)
+    warnings = []
+    if unlearned:
+        holders = _holders(validation_pairs, validation_values, unlearned)
+        warnings.append(
+            f"WARNING: {len(holders)} validation label(s) hold what no training label holds, "
+            f"{list_names(class_names[index] for index in unlearned)}: {list_names(holders)}; it "
+            f"can't be learned and counts as IoU 0: label training images that show it, or choose "
+            f"another SEED.")
+    if unmeasured:
+        warnings.append(
+            f"WARNING: no validation label holds "
+            f"{list_names(class_names[index] for index in unmeasured)}: it is learned, but not "
+            f"measured; label validation images that show it, or choose another SEED.")
+    return warnings
 
 
 def _held(values):
