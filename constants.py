@@ -50,20 +50,28 @@ def _find_faults(constants):
     """Returns a dict of the name of each wrong constant and its sentence."""
     faults = {}
     for name, (is_right, wanted) in RULES.items():
-        if name in constants and not is_right(constants[name]):
-            faults[name] = f"{name} is {_shorten(constants[name])}, but it must be {wanted}."
-    if "IMAGE_SIZE" in constants and "IMAGE_SIZE" not in faults:
-        sentence = describe_image_size(constants["IMAGE_SIZE"])
+        if name not in constants:
+            continue
+        if is_right(constants[name]):
+            sentence = _look_closer(name, constants)
+        else:
+            sentence = f"{name} is {_shorten(constants[name])}, but it must be {wanted}."
         if sentence:
-            faults["IMAGE_SIZE"] = sentence
-    if constants.get("CLASS_NAMES") is not None and "CLASS_NAMES" not in faults:
-        for sentence in check_class_names(constants["CLASS_NAMES"]):
-            faults["CLASS_NAMES"] = f"CLASS_NAMES: {sentence}"
-    if constants.get("VALIDATION_LABEL_DIR") is not None \
-            and constants.get("VALIDATION_IMAGE_DIR") is None:
-        faults.setdefault("VALIDATION_LABEL_DIR", "VALIDATION_LABEL_DIR is set, but "
-                          "VALIDATION_IMAGE_DIR is None: set both or neither.")
+            faults[name] = sentence
     return faults
+
+
+def _look_closer(name, constants):
+    """Returns what is wrong with a constant of the right type, or ''."""
+    value = constants[name]
+    if name == "IMAGE_SIZE":
+        return describe_image_size(value)
+    if name == "CLASS_NAMES" and value is not None:
+        return "".join(f"CLASS_NAMES: {sentence}" for sentence in check_class_names(value))
+    if name == "VALIDATION_LABEL_DIR" and value is not None \
+            and constants.get("VALIDATION_IMAGE_DIR") is None:
+        return "VALIDATION_LABEL_DIR is set, but VALIDATION_IMAGE_DIR is None: set both or neither."
+    return ""
 
 
 def _shorten(value):

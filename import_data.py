@@ -311,7 +311,7 @@ def list_faults(faults):
 
     Args: faults, list of FileError.
     """
-    sentences = []
+    sentences, faults = [], sorted(faults, key=lambda fault: fault.path.name)
     for kind, (what, remedy) in FAULTS.items():
         folders = dict.fromkeys(fault.path.parent for fault in faults if fault.kind == kind)
         for folder in folders:
@@ -412,7 +412,7 @@ def name_classes(values, label_dir, class_names=None, ignore_label=255, findings
     Raises: InputError where there are not 2 to 255 different names.
     """
     try:
-        if not class_names and label_dir is not None:
+        if not class_names and values.any() and label_dir is not None:
             class_names = read_class_names(label_dir)
     except InputError as error:
         report([str(error)], findings)
@@ -444,14 +444,16 @@ def check_label_values(pairs, values, class_names, ignore_label, num_training, f
     """Checks that the label files hold class indices only, and enough of them to learn from.
 
     Args: values bool (n, 256), which values each label file holds; num_training, how many of the
-        pairs, the first ones, are trained on; findings, see report.
+        pairs, the first ones, are trained on, the others being for validation, or 0: any images;
+        findings, see report.
     Raises: InputError for values beyond the classes and, of the labels that are trained on, masks
-        of 0 and 255 or less than two classes.
+        of 0 and 255 or less than two classes; for validation labels that are ignored everywhere.
     """
     found = _held(values[:num_training])
     classes = set(found) - {ignore_label}
     beyond = sorted(set(_held(values)) - {ignore_label} - set(range(len(class_names))))
-    if 255 in found and set(found) <= {0, 255}:
+    held_out = set(_held(values[num_training:]))
+    if 255 in found and set(found) <= {0, 255} and (classes or ignore_label != 255):
         holders = _holders(pairs, values, [255])
         report([f"The labels hold only 0 and 255 ({len(holders)} file(s): {list_names(holders)}), "
                 f"so the object seems to be 255, which is no class index: save the object as 1 "
@@ -467,6 +469,9 @@ def check_label_values(pairs, values, class_names, ignore_label, num_training, f
     elif len(classes) == 1:
         report([f"The labels hold class {classes.pop()} alone: there is nothing to tell apart; "
                 f"draw the objects with 1, 2, ... on background 0."], findings)
+    elif classes and held_out and held_out <= {ignore_label}:
+        report([f"All pixels of the validation labels have the ignore label {ignore_label}: there "
+                f"is nothing to measure on; choose other images."], findings)
 
 
 def compare_classes(values, validation_pairs, validation_values, class_names, ignore_label):
@@ -498,7 +503,7 @@ def _held(values):
 
 
 def _holders(pairs, values, wanted):
-    return [pair.label_path.name for pair, row in zip(pairs, values) if row[wanted].any()]
+    return sorted(pair.label_path.name for pair, row in zip(pairs, values) if row[wanted].any())
 
 
 def count_pixels(labels, num_classes):
