@@ -75,7 +75,7 @@ def _look_closer(name, constants):
 
 
 def _shorten(value):
-    text = repr(value)
+    text = " ".join(repr(value).split())  # an array takes several lines
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -87,8 +87,8 @@ def _is_whole(value, least=1, most=math.inf):
     return type(value) is int and least <= value <= most
 
 
-def _is_number(value, most=math.inf):
-    return type(value) in (int, float) and 0 <= value <= most and math.isfinite(value)
+def _is_number(value, most=1e9):
+    return type(value) in (int, float) and 0 <= value <= most  # which "not a number" is not
 
 
 def _is_positive(value):
@@ -110,7 +110,9 @@ def _is_size(value):
 
 
 def _are_names(value):
-    return _is_list(value) and all(isinstance(name, str) and name.strip() for name in value)
+    # Files that are written after the training can't hold what is not printable.
+    return _is_list(value) and all(
+        isinstance(name, str) and name.strip() and name.isprintable() for name in value)
 
 
 def _are_filters(value):

@@ -127,7 +127,7 @@ def _lone_files(images, labels, image_dir, label_dir):
 def _other_kinds(folder, stems):
     """Returns a remark on files of these stems that are of a kind which is not read, or ''."""
     others = sorted(path.name for path in _list_folder(folder)
-                    if path.suffix.lower() in OTHER_SUFFIXES and _stem(path) in stems)
+                    if path.suffix.lower() in OTHER_SUFFIXES and stem_of(path) in stems)
     return f" ({len(others)} of a kind that is not read: {list_names(others)})" if others else ""
 
 
@@ -187,14 +187,15 @@ def _normal(name):
     return unicodedata.normalize("NFC", name)
 
 
-def _stem(path):
+def stem_of(path):
+    """Returns the part of a file's name that image and label share, in Unicode's composed form."""
     return _normal(path.stem)
 
 
 def _by_stem(paths):
     files = {}
     for path in paths:
-        files.setdefault(_stem(path), []).append(path)
+        files.setdefault(stem_of(path), []).append(path)
     return dict(sorted(files.items()))
 
 

@@ -607,14 +607,15 @@ def test_right_constants(name, values):
     ("SKIP_UNLABELLED", [None, 1, "no"]), ("AUGMENT", ["yes"]),
     ("IMAGE_SIZE", [None, 128, (128,), (128, 160, 3), (128.0, 160), "ab", (0, 32), (-32, 32),
                     (33, 64), (32, 8224), (np.int64(32), 32), (True, 32)]),
-    ("CLASS_NAMES", [[], "ab", ["a"], ["a", "a"], ["a", 1], ["a", ""], [str(i) for i in range(256)],
-                     {"a": 1}]),
+    ("CLASS_NAMES", [[], "ab", ["a"], ["a", "a"], ["a", 1], ["a", ""], ["a", "b\n"],
+                     [str(index) for index in range(256)], {"a": 1}]),
     ("IGNORE_LABEL", [-1, 256, 1.5, "255", False]), ("WEIGHTS", [5, ""]),
     ("DECODER_FILTERS", [None, (), (8, 8), (8, 8, 8, 0), ((8, 8),) * 3, (8, (8, 8), 8, 8), "abcd",
                          ((8, 8, 8),) * 4, (8.0, 8, 8, 8)]),
     ("LOSS", [None, "focal", 1, np.zeros(3), ["dice"]]), ("WEIGHT_POWER", [-1, "1", None]),
     ("BATCH_SIZE", [0, -8, 8.0, "8", None, True, np.int64(8)]), ("EPOCHS", [0, 1.5]),
-    ("LEARNING_RATE", [0, -1, "1e-3", float("inf"), float("nan")]), ("SEED", [-1, 2**32, None]),
+    ("LEARNING_RATE", [0, -1, "1e-3", 10**400, float("inf"), float("nan")]),
+    ("SEED", [-1, 2**32, None]),
     ("OUTPUT_DIR", [None, 1]), ("PATIENCE", [0]), ("FINE_TUNE_EPOCHS", [-1, None]),
 ])
 def test_wrong_constants(name, values):
@@ -622,6 +623,15 @@ def test_wrong_constants(name, values):
         sentences = check_constants({name: value})
         assert len(sentences) == 1 and sentences[0].startswith(name), value
         assert sentences[0].endswith(".") and len(sentences[0]) < 300
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_any_value_gets_a_sentence_or_passes(name):
+    for value in (None, True, -1, 0, 1, 1.5, 10**400, float("nan"), 1j, "", "\0", "\udcff", b"x",
+                  [], [[]], {}, set(), (1, 2), ["a", "b"], np.zeros((9, 9)), np.float32(1), object,
+                  len, Path(), range(4)):
+        sentences = check_constants({name: value})
+        assert len(sentences) <= 1 and all("\n" not in sentence for sentence in sentences)
 
 
 # ---- fuzzing ---------------------------------------------------------------------------------
