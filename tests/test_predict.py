@@ -513,7 +513,7 @@ def test_without_tensorflow(bare_python, models, model, tmp_path, monkeypatch):
     device = tmp_path / "device"
     (device / "output").mkdir(parents=True)
     (device / "sample_data").mkdir()
-    for name in ("predict.py", "import_data.py", "measuring.py"):
+    for name in ("predict.py", "import_data.py", "pairing.py", "measuring.py"):
         (device / name).write_text((PROJECT / name).read_text())
     path = device / "output" / "model_int8.tflite"
     path.write_bytes((models / "layers.tflite").read_bytes())
