@@ -169,7 +169,7 @@ def read_classes(folder, num_classes):
         print(f"There is no {path}: the classes are numbered.")
         names = [f"class {index}" for index in range(num_classes)]
         return names, measuring.class_colours(num_classes)
-    info = measuring.read_model_info(folder)
+    info = measuring.read_model_info(folder, needed=("class_names", "class_colours"))
     if len(info["class_names"]) != num_classes:
         raise InputError(f"{path} names {len(info['class_names'])} classes, but the model gives "
                          f"{num_classes}: take the two files of one training.")

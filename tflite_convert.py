@@ -35,6 +35,9 @@ OUTPUT_TYPE = "int8"  # of the logits, int8 or uint8
 SAME_IMAGES = 10  # images on which the repaired file must equal the converter's, bit for bit
 COMPILER_SECONDS = 300  # time limit of edgetpu_compiler
 MODEL_FILE = "model_int8.tflite"
+NEEDED_FIELDS = (  # of model.json
+    "class_names", "class_colours", "image_size", "ignore_label", "image_dir", "label_dir",
+    "training_images")
 
 
 def load_model(folder):
@@ -108,7 +111,7 @@ def compile_for_edgetpu(path):
 
 def main():
     """Converts, repairs, checks, writes and compiles; returns the exit code."""
-    info = read_model_info(OUTPUT_DIR)
+    info = read_model_info(OUTPUT_DIR, NEEDED_FIELDS)
     model, images = load_model(OUTPUT_DIR), load_calibration_images(info)
     print(f"Quantising with {len(images)} calibration images ...", flush=True)
     converted = quantise(unscaled(model), images, INPUT_TYPE, OUTPUT_TYPE)

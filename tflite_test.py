@@ -28,6 +28,7 @@ from measuring import (
 from predict import choose_model, open_model, run_model
 from quantise import layer_errors, make_feature_function, unscaled
 from tflite_convert import MODEL_FILE, load_calibration_images, load_model
+from tflite_convert import NEEDED_FIELDS as CONVERTER_FIELDS
 
 MIN_AGREEMENT = 0.97  # share of pixels to which Keras and int8 give the same class
 MAX_MEAN_IOU_DROP = 0.01  # mean IoU of Keras minus that of int8
@@ -35,6 +36,9 @@ DELEGATE = None  # "auto": runs the compiled model on the Edge TPU too, where bo
 DEBUG_IMAGES = 20  # validation images on which the losing layers are looked for
 WORST_IMAGES = 10  # named, and shown in report.png
 DIFFERENCE_COLOUR = (255, 0, 0)
+NEEDED_FIELDS = (  # of model.json
+    *CONVERTER_FIELDS, "validation_image_dir", "validation_label_dir",
+    "validation_images")
 
 
 def load_validation(info):
@@ -179,7 +183,7 @@ def print_report(report):
 def main():
     """Runs both models, reports, and returns the exit code: 0, or 1 beyond the constants."""
     folder = Path(OUTPUT_DIR)
-    info = read_model_info(folder)
+    info = read_model_info(folder, NEEDED_FIELDS)
     model, interpreter = load_model(folder), open_model(folder / MODEL_FILE)
     images, labels = load_validation(info)
     keras_predictions, keras_seconds = run_keras(model, images)

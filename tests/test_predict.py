@@ -89,8 +89,7 @@ def model(models, tmp_path, monkeypatch):
     path = folder / "model_int8.tflite"
     path.write_bytes((models / "int8.tflite").read_bytes())
     write_json(folder / "model.json", {
-        "class_names": ["ground", "red", "blue"], "class_colours": COLOURS.tolist(),
-        "image_size": [HEIGHT, WIDTH]})
+        "class_names": ["ground", "red", "blue"], "class_colours": COLOURS.tolist()})
     (tmp_path / "images").mkdir()
     for name, value in {"MODEL_PATH": str(path), "IMAGES": str(tmp_path / "images"), "THREADS": 1,
                         "RESULT_DIR": str(tmp_path / "results"), "FULL_SIZE": False}.items():
