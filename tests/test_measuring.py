@@ -132,7 +132,8 @@ def test_model_info_that_is_missing_or_damaged(tmp_path, text, sentence):
 
 @pytest.mark.parametrize("field, value, found", [
     ("class_names", "ab", '"ab"'), ("class_names", ["a"], r'\["a"\]'),
-    ("class_names", None, "null"), ("class_names", ["a", 3], "3"), ("class_names", ["a", " "], '" "'),
+    ("class_names", None, "null"), ("class_names", ["a", 3], "3"),
+    ("class_names", ["a", " "], '" "'),
     ("class_names", ["a", "\x1b[2J"], r'"\\u001b\[2J"'), ("class_names", ["a", "\ud800"], "ud800"),
     ("class_names", ["a"] * 256, r"\(\d+ characters\)"), ("class_names", {"a": 1, "b": 2}, "{"),
     ("class_colours", [[0, 0, 0], [0, 0, 256]], r"\[0, 0, 256\]"),
