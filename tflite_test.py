@@ -25,7 +25,7 @@ from measuring import (
     summarise,
     write_json,
 )
-from predict import choose_model, open_model, run_model
+from predict import choose_model, model_shape, open_model, run_model
 from quantise import layer_errors, make_feature_function, unscaled
 from tflite_convert import MODEL_FILE, load_calibration_images, load_model
 from tflite_convert import NEEDED_FIELDS as CONVERTER_FIELDS
@@ -47,6 +47,16 @@ def load_validation(info):
         info["validation_image_dir"], info["validation_label_dir"], info["image_size"],
         info["class_names"], info["ignore_label"], info["validation_images"], training=False)
     return images, labels
+
+
+def check_same_shape(interpreter, info):
+    """Raises InputError unless the .tflite has the size and the classes of model.json."""
+    image_size, num_classes = model_shape(interpreter)
+    expected = tuple(info["image_size"]), len(info["class_names"])
+    if (image_size, num_classes) != expected:
+        raise InputError(f"{MODEL_FILE} takes images of {image_size} and gives {num_classes} "
+                         f"classes, but model.json says {expected[0]} and {expected[1]}: run "
+                         f"tflite_convert.py again.")
 
 
 def run_keras(model, images):
@@ -184,7 +194,8 @@ def main():
     """Runs both models, reports, and returns the exit code: 0, or 1 beyond the constants."""
     folder = Path(OUTPUT_DIR)
     info = read_model_info(folder, NEEDED_FIELDS)
-    model, interpreter = load_model(folder), open_model(folder / MODEL_FILE)
+    model, interpreter = load_model(folder, info), open_model(folder / MODEL_FILE)
+    check_same_shape(interpreter, info)
     images, labels = load_validation(info)
     keras_predictions, keras_seconds = run_keras(model, images)
     int8_predictions, int8_seconds = run_int8(interpreter, images)
