@@ -565,7 +565,7 @@ def load_predictor(output_dir, class_names):
         raise InputError(f"The model in {output_dir} knows {list_names(info['class_names'])}, but "
                          f"you label {list_names(class_names)}: train it on these labels first.")
     from tflite_convert import load_model  # here, because it takes seconds
-    model = load_model(output_dir)
+    model = load_model(output_dir, info)
 
     def predict(image_path):
         image = read_image(image_path, tuple(info["image_size"]))

@@ -49,6 +49,7 @@ from measuring import (
 )
 from pairing import list_names, pair_files, report
 from quantise import calibration_indices, make_feature_function, with_both_ends
+from saved_model import load_model
 from training import (
     Phase,
     choose_strategy,
@@ -408,7 +409,8 @@ def resume(model, record, best_weights, output_dir):
         raise InputError(f"The run in {output_dir} can't be gone on with: "
                          f"{'; '.join(differences)}. Set them as they were, or RESUME = False to "
                          f"start again.")
-    best_weights[:] = load_model(output_dir).get_weights()
+    best_weights[:] = load_model(output_dir, {
+        "image_size": IMAGE_SIZE, "class_names": content["constants"]["CLASS_NAMES"]}).get_weights()
     model.set_weights(weights)
     record.update(content)
     print(f"Going on after epoch {record['epochs']} (RESUME).", flush=True)
@@ -502,20 +504,6 @@ def draw_predictions(path, predictions, data):
               data["class_names"], colours)
 
 
-def load_model(folder):
-    """Opens model.keras without custom code (Keras' safe mode), not compiled.
-
-    Raises: InputError where it is missing or no Keras model.
-    """
-    path = Path(folder) / "model.keras"
-    if not path.is_file():
-        raise InputError(f"There is no {path}: run main.py first, or correct OUTPUT_DIR.")
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        raise InputError(f"{path} can't be opened as a Keras model: train again.") from error
-
-
 def describe_model(model, data, metrics):
     """Returns what model.json holds: all that the later scripts have to know."""
     return {
@@ -587,7 +575,7 @@ def main():
     record = train(model, data, output_dir, strategy)
     if is_chief():  # other machines' processes have the same model and write nothing
         # From the file: variables that several machines share can't be read by one of them alone.
-        write_results(load_model(output_dir), data, record, output_dir)
+        write_results(load_model(output_dir, {"image_size": IMAGE_SIZE, **data}), data, record, output_dir)
         print(f"{(time.monotonic() - start) / 60:.1f} minutes. Look at "
               f"{output_dir}/predictions.png and {output_dir}/curves.png; the model is "
               f"{output_dir}/model.keras.")
