@@ -8,6 +8,7 @@ history.csv, curves.png and predictions.png. Then run tflite_convert.py and tfli
 """
 
 import csv
+import functools
 import io
 import json
 import os
@@ -25,6 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from constants import LOSSES, check_constants, usable_constants
+from fast_decoder import training_call
 from get_model import get_model, unfreeze
 from import_data import (
     InputError,
@@ -305,7 +307,8 @@ def plan_phases(model, data, epochs_done):
         print("Quantising the encoder: the decoder is trained on its int8 features", flush=True)
         calibration_images = data["images"][calibration_indices(len(data["images"]))]
         features = make_feature_function(encoder, with_both_ends(calibration_images))
-        yield Phase(decoder, features, LEARNING_RATE, 0, EPOCHS)
+        fast_call = None if MIXED_PRECISION else functools.partial(training_call, decoder)
+        yield Phase(decoder, features, LEARNING_RATE, 0, EPOCHS, fast_call)
     if epochs_done < EPOCHS + FINE_TUNE_EPOCHS and FINE_TUNE_EPOCHS:
         unfreeze(encoder, FINE_TUNE_FROM)
         yield Phase(model, None, FINE_TUNE_RATE, EPOCHS, EPOCHS + FINE_TUNE_EPOCHS)
@@ -409,8 +412,8 @@ def resume(model, record, best_weights, output_dir):
         raise InputError(f"The run in {output_dir} can't be gone on with: "
                          f"{'; '.join(differences)}. Set them as they were, or RESUME = False to "
                          f"start again.")
-    best_weights[:] = load_model(output_dir, {
-        "image_size": IMAGE_SIZE, "class_names": content["constants"]["CLASS_NAMES"]}).get_weights()
+    info = {"image_size": IMAGE_SIZE, "class_names": content["constants"]["CLASS_NAMES"]}
+    best_weights[:] = load_model(output_dir, info).get_weights()
     model.set_weights(weights)
     record.update(content)
     print(f"Going on after epoch {record['epochs']} (RESUME).", flush=True)
@@ -574,15 +577,16 @@ def main():
         model = get_model(IMAGE_SIZE, len(data["class_names"]), WEIGHTS, DECODER_FILTERS)
     record = train(model, data, output_dir, strategy)
     if is_chief():  # other machines' processes have the same model and write nothing
-        # From the file: variables that several machines share can't be read by one of them alone.
-        write_results(load_model(output_dir, {"image_size": IMAGE_SIZE, **data}), data, record, output_dir)
+        write_results(data, record, output_dir)
         print(f"{(time.monotonic() - start) / 60:.1f} minutes. Look at "
               f"{output_dir}/predictions.png and {output_dir}/curves.png; the model is "
               f"{output_dir}/model.keras.")
 
 
-def write_results(model, data, record, output_dir):
+def write_results(data, record, output_dir):
     """Writes model.json and the pictures, and prints the IoU of each class."""
+    # From the file: variables that several machines share can't be read by one of them alone.
+    model = load_model(output_dir, {**data, "image_size": IMAGE_SIZE})
     predictions = make_predictor(model)(data["validation_images"])
     metrics = {"epoch": record["best"]["epoch"], **measure(predictions, data)}
     write_json(output_dir / "model.json", describe_model(model, data, metrics))

@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from fast_decoder import FusedAdam
 from import_data import InputError, Progress, list_names
 from measuring import write_whole
 from streaming import epoch_order, make_dataset
@@ -36,6 +37,7 @@ class Phase(NamedTuple):
     learning_rate: float
     first_epoch: int
     last_epoch: int  # exclusive
+    fast_call: Any = None  # function inputs -> logits that does what the model does in training
 
 
 # ---- devices ---------------------------------------------------------------------------------
@@ -101,17 +103,18 @@ def stream(strategy, data, batch_size, **options):
 # ---- one step --------------------------------------------------------------------------------
 
 
-def make_step(strategy, model, optimizer, loss):
+def make_step(strategy, model, optimizer, loss, call):
     """Returns a function (inputs, label) -> loss of the whole batch, which also trains the model.
 
-    Args: loss, a function (labels, logits) -> scalar that sums over devices (sum_over_devices):
-        each device has the whole loss, and its part of the gradient.
+    Args: call, a function inputs -> logits that runs the model in training mode; loss, a function
+        (labels, logits) -> scalar that sums over devices (sum_over_devices): each device has the
+        whole loss, and its part of the gradient.
     """
     devices = strategy.num_replicas_in_sync
 
     def train(inputs, label):
         with tf.GradientTape() as tape:
-            value = loss(label, model(inputs, training=True))
+            value = loss(label, call(inputs))
             # The gradient of a sum over devices adds up all of theirs, and so does the optimizer.
             scaled = optimizer.scale_loss(value / devices)
         variables = model.trainable_variables
@@ -127,11 +130,19 @@ def make_step(strategy, model, optimizer, loss):
     return step
 
 
-def make_optimizer(phase, steps, mixed_precision=False):
+def choose_call(phase, strategy):
+    """Returns the function inputs -> logits of a phase: the fast one, on one device."""
+    if phase.fast_call is not None and strategy.num_replicas_in_sync == 1:
+        return phase.fast_call
+    return lambda inputs: phase.model(inputs, training=True)
+
+
+def make_optimizer(phase, steps, strategy, mixed_precision=False):
     """Returns Adam whose learning rate falls to 0 along a cosine over the phase."""
     epochs = phase.last_epoch - phase.first_epoch
     schedule = keras.optimizers.schedules.CosineDecay(phase.learning_rate, epochs * steps)
-    optimizer = keras.optimizers.Adam(schedule)
+    kind = FusedAdam if strategy.num_replicas_in_sync == 1 else keras.optimizers.Adam
+    optimizer = kind(schedule)
     if mixed_precision:  # small float16 gradients would vanish
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(phase.model.trainable_variables)
@@ -173,11 +184,11 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
     epochs = range(start, phase.last_epoch)
     steps = count_steps(len(data["images"]), batch_size, options["repeats"])
     with strategy.scope():
-        optimizer = make_optimizer(phase, steps, mixed_precision)
+        optimizer = make_optimizer(phase, steps, strategy, mixed_precision)
         assign_all(optimizer.variables, optimizer_variables)
     if strategy.num_replicas_in_sync > 1:
         synchronise(phase.model)
-    step = make_step(strategy, phase.model, optimizer, loss)
+    step = make_step(strategy, phase.model, optimizer, loss, choose_call(phase, strategy))
     policy = "mixed_float16" if mixed_precision else None
     with computing_in(phase.model, policy), asked_to_stop() as asked:
         batches = stream(strategy, data, batch_size, epochs=epochs, features=phase.features,

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 import predict
 import quantise as quantise_module
+import saved_model
 import tflite_convert
 from edgetpu_check import check_model, make_compilable
 from get_model import get_model
@@ -190,7 +191,7 @@ def test_no_code_of_a_model_is_run(tmp_path, monkeypatch):
     keras.Model(image, code(image)).save(tmp_path / "model.keras")
     with pytest.raises(InputError, match="holds 'Lambda', '__lambda__', which"):
         tflite_convert.load_model(tmp_path, INFO)
-    monkeypatch.setattr(tflite_convert, "check_archive", lambda path: None)
+    monkeypatch.setattr(saved_model, "check_archive", lambda path: None)
     with pytest.raises(InputError, match="can't be opened as a Keras model"):
         tflite_convert.load_model(tmp_path, INFO)
     assert not witness.exists()
