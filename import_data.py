@@ -299,7 +299,8 @@ def _grey_stretch(file):
 
 
 def import_images(image_dir, label_dir, image_size, class_names=None, ignore_label=255,
-                  names=None, weight_power=1.0, max_weight_ratio=MAX_WEIGHT_RATIO, training=True):
+                  names=None, weight_power=1.0, max_weight_ratio=MAX_WEIGHT_RATIO, training=True,
+                  memory_limit_gb=None, cache_dir=None):
     """Reads all pairs of two folders, checks them, and weighs the classes by inverse frequency.
 
     Args:
@@ -311,6 +312,7 @@ def import_images(image_dir, label_dir, image_size, class_names=None, ignore_lab
         weight_power, max_weight_ratio: see compute_class_weights.
         training: prints the table of classes, and refuses labels of class 0 alone. False for
             further images of a known set: validation, calibration.
+        memory_limit_gb, cache_dir: see read_pairs.
     Returns:
         images uint8 (n, height, width, 3), labels uint8 (n, height, width),
         class_weights float32 (number of classes,), mean 1 over the classes that occur.
@@ -318,7 +320,8 @@ def import_images(image_dir, label_dir, image_size, class_names=None, ignore_lab
     """
     pairs = pair_files(image_dir, label_dir, names)
     class_names = class_names or read_class_names(label_dir)
-    images, labels, values = read_pairs(pairs, image_size)
+    images, labels, values = read_pairs(pairs, image_size, memory_limit_gb, cache_dir,
+                                        "training" if training else "validation")
     num_classes = check_label_values(pairs, values, class_names, ignore_label, training)
     class_names = class_names or default_class_names(num_classes)
     pixel_counts = count_pixels(labels, num_classes)
@@ -328,18 +331,30 @@ def import_images(image_dir, label_dir, image_size, class_names=None, ignore_lab
     return images, labels, class_weights
 
 
-def read_pairs(pairs, image_size):
+def read_pairs(pairs, image_size, memory_limit_gb=None, cache_dir=None, purpose="pairs"):
     """Decodes all pairs, several at a time.
 
+    Args: memory_limit_gb, above which the decoded arrays are kept in a folder of cache_dir, named
+        by purpose; None keeps them in memory.
     Returns: images uint8 (n, height, width, 3), labels uint8 (n, height, width), and which values
-        each label file holds at its own size, bool (n, 256).
+        each label file holds at its own size, bool (n, 256). Above the limit cache.StoredArray.
     Raises: InputError that names every file that can't be read or differs in size from its pair.
     """
+    if memory_limit_gb is not None:
+        import cache  # here, because it needs this file, and nobody needs it on a Coral
+
+        if cache.decoded_bytes(len(pairs), image_size) > memory_limit_gb * cache.BYTES_PER_GB:
+            return cache.read_through(pairs, image_size, cache_dir, purpose, _read_into)
     height, width = image_size
     images = np.empty((len(pairs), height, width, 3), np.uint8)
     labels = np.empty((len(pairs), height, width), np.uint8)
     values = np.zeros((len(pairs), 256), bool)
+    _read_into(pairs, image_size, images, labels, values)
+    return images, labels, values
 
+
+def _read_into(pairs, image_size, images, labels, values):
+    """Decodes all pairs into the three arrays of read_pairs."""
     def read(index):
         findings = []
         try:
@@ -362,7 +377,6 @@ def read_pairs(pairs, image_size):
         more = f"\n  and {len(findings) - 5} more" if len(findings) > 5 else ""
         raise InputError(f"{len(findings)} file(s) can't be used; repair or remove them:\n"
                          f"{shown}{more}")
-    return images, labels, values
 
 
 def _in_parallel(function, count, title):
@@ -487,6 +501,8 @@ def count_pixels(labels, num_classes):
 
     Args: labels uint8 (n, height, width).
     """
+    if getattr(labels, "value_counts", None) is not None:  # cache.StoredArray: counted already
+        return labels.value_counts[:num_classes].copy()
     counts = np.zeros(256, np.int64)
     for label in labels:
         counts += np.bincount(label.ravel(), minlength=256)

@@ -71,6 +71,8 @@ LEARNING_RATE = 3e-3  # of Adam at the start; falls to 0 along a cosine
 AUGMENT = True  # flips and varies the colours of the training images
 SEED = 1  # same seed, same machine: same result
 OUTPUT_DIR = "output"
+MEMORY_LIMIT_GB = 2  # decoded pairs that need more are kept on the disk, not in memory
+CACHE_DIR = None  # folder for them; None: cache in OUTPUT_DIR
 
 PREDICTION_BATCH = 16  # images at a time where nothing is trained
 PREDICTION_ROWS = 8  # validation images shown in predictions.png
@@ -101,12 +103,16 @@ def load_data():
     label_paths = [pair.label_path for pair in pairs + validation_pairs]
     class_names = find_class_names(label_paths, LABEL_DIR, CLASS_NAMES, IGNORE_LABEL)
 
+    limits = {"memory_limit_gb": MEMORY_LIMIT_GB,
+              "cache_dir": CACHE_DIR or Path(OUTPUT_DIR) / "cache"}
     print(f"{len(training_names)} training and {len(validation_names)} validation images, "
           f"{len(class_names)} classes")
     images, labels, class_weights = import_images(
-        IMAGE_DIR, LABEL_DIR, IMAGE_SIZE, class_names, IGNORE_LABEL, training_names, WEIGHT_POWER)
+        IMAGE_DIR, LABEL_DIR, IMAGE_SIZE, class_names, IGNORE_LABEL, training_names, WEIGHT_POWER,
+        **limits)
     validation_images, validation_labels, _ = import_images(
-        *validation_dirs, IMAGE_SIZE, class_names, IGNORE_LABEL, validation_names, training=False)
+        *validation_dirs, IMAGE_SIZE, class_names, IGNORE_LABEL, validation_names, training=False,
+        **limits)
     if count_pixels(validation_labels, len(class_names)).sum() == 0:
         raise InputError(f"All pixels of the validation labels have the ignore label "
                          f"{IGNORE_LABEL}: there is nothing to measure on; choose other images.")
