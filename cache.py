@@ -6,7 +6,10 @@ record), and manifest.json, which is written last. It may be deleted at any time
 """
 
 import hashlib
+import io
+import itertools
 import json
+import math
 import os
 import shutil
 import threading
@@ -16,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import PIL
 
-from import_data import InputError, _in_parallel
+from import_data import InputError, Pairs, _in_parallel
+from measuring import write_whole
 
 FORMAT_VERSION = 1  # raise it when the files, or what import_data decodes, change
 BYTES_PER_GB = 10**9
@@ -47,7 +51,11 @@ def read_through(pairs, image_size, cache_dir, purpose, read_into):
     Raises: InputError where the disk is full or can't be written, and those of read_into.
     """
     folder = cache_folder(pairs, cache_dir, purpose)
-    signature = sign(pairs, image_size)
+    if isinstance(pairs, Pairs):
+        paths = itertools.chain(pairs.image_files(), pairs.label_files())
+    else:
+        paths = itertools.chain.from_iterable(zip(*pairs))
+    signature = sign(paths, tuple(map(int, image_size)))
     gigabytes = decoded_bytes(len(pairs), image_size) / BYTES_PER_GB
     try:
         arrays = open_cache(folder, signature, len(pairs), image_size)
@@ -65,30 +73,56 @@ def cache_folder(pairs, cache_dir, purpose):
 
     So a changed set takes the place of its stale cache, and the disk does not fill up.
     """
-    folders = "\n".join(str(path.parent.resolve()) for path in pairs[0])
-    return Path(cache_dir) / f"{purpose}_{hashlib.sha256(os.fsencode(folders)).hexdigest()[:8]}"
+    return Path(cache_dir) / f"{purpose}_{_hash_folders(pairs[0])}"
 
 
-def sign(pairs, image_size):
-    """Returns a hash of all that decoding depends on: the files, their state, size and versions.
+def recall(cache_dir, name, paths, compute):
+    """Returns the JSON value that compute() gave, or gives now where any of the files has changed.
+
+    Args: name of the value: a JSON file of this name, and of the first file's folder, keeps it.
+    """
+    file = Path(cache_dir) / f"{name}_{_hash_folders(paths[:1])}.json"
+    signature = sign(paths, name)
+    if file.is_file():
+        try:
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            if kept["signature"] == signature:
+                return kept["value"]
+        except (ValueError, KeyError, TypeError) as error:
+            print(f"{file} is not whole ({error}): made anew", flush=True)
+    value = compute()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, lambda opened: opened.write(
+            json.dumps({"signature": signature, "value": value}).encode()))
+    except OSError as error:
+        raise InputError(f"CACHE_DIR {cache_dir} can't be written ({error.strerror}): choose "
+                         f"another folder or make room.") from error
+    return value
+
+
+def sign(paths, what):
+    """Returns a hash of all that a decoded set depends on: files, their state, what, versions.
 
     The state is size, inode, and times of change in nanoseconds. Hashing the files' bytes would
     cost most of the time that the cache saves. No tool can set the inode's time of change (ctime),
     so a file of the same size and with its old modification time put back is still noticed. It is
     taken before decoding: a file that changes meanwhile makes the next start decode again.
     """
-    known = [FORMAT_VERSION, PIL.__version__, *map(int, image_size)]
-    signature = hashlib.sha256(json.dumps(known).encode())
-    for pair in pairs:
-        for path in pair:
-            try:
-                state = os.stat(path)
-                text = (f"{state.st_size} {state.st_ino} {state.st_mtime_ns} "
-                        f"{state.st_ctime_ns}\0")
-            except OSError as error:  # decoding says so in a sentence, together with all others
-                text = f"{error}\0"
-            signature.update(os.fsencode(path.name) + b"\0" + os.fsencode(text))
+    signature = hashlib.sha256(repr((FORMAT_VERSION, PIL.__version__, what)).encode())
+    for path in paths:
+        try:
+            state = os.stat(path)
+            text = f"{state.st_size} {state.st_ino} {state.st_mtime_ns} {state.st_ctime_ns}"
+        except OSError as error:  # decoding says so in a sentence, together with all others
+            text = f"{error}"
+        signature.update(os.fsencode(f"{path}\0{text}\0"))
     return signature.hexdigest()
+
+
+def _hash_folders(paths):
+    folders = "\n".join(str(Path(path).resolve().parent) for path in paths)
+    return hashlib.sha256(os.fsencode(folders)).hexdigest()[:8]
 
 
 # ---- one array -------------------------------------------------------------------------------
@@ -102,14 +136,16 @@ class StoredArray:
     end it by a signal. All other uses (np.asarray, several axes) go through a memory map.
     """
 
-    def __init__(self, path, shape=None, dtype=None):
-        """Opens the file to be read or, where shape and dtype are given, makes it to be written."""
-        mode = "r" if shape is None else "w+"
-        self.mapped = np.lib.format.open_memmap(path, mode, dtype, shape)
+    def __init__(self, path, shape, dtype, make=False):
+        """Opens the file, which must be of this shape and dtype, or makes it, to be written."""
+        if make:
+            self.mapped = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        else:
+            self.mapped = _map_exactly(path, shape, dtype)
         self.shape, self.dtype = self.mapped.shape, self.mapped.dtype
         self.ndim, self.size = self.mapped.ndim, self.mapped.size
         self.record_bytes = self.mapped[:1].nbytes
-        self.file = open(path, "rb" if shape is None else "r+b", buffering=0)  # noqa: SIM115
+        self.file = open(path, "r+b" if make else "rb", buffering=0)  # noqa: SIM115
         self.lock = threading.Lock()
         self.checks = np.zeros(len(self), np.uint32)  # of each record
         self.value_counts = None  # int64 (256,), how often each value was written; labels only
@@ -185,6 +221,25 @@ class StoredArray:
         return records
 
 
+def _map_exactly(path, shape, dtype):
+    """Maps a .npy file whose header must be, to the byte, that of this shape and dtype.
+
+    NumPy's own reader ends a damaged header with errors of many kinds.
+    Raises: ValueError where the file is another one, or of another size.
+    """
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False,
+        "shape": shape})
+    header = header.getvalue()
+    with open(path, "rb") as file:
+        found = file.read(len(header))
+    expected_bytes = len(header) + math.prod(shape) * np.dtype(dtype).itemsize
+    if found != header or os.path.getsize(path) != expected_bytes:
+        raise ValueError(f"{Path(path).name} is damaged or of other pairs")
+    return np.memmap(path, dtype, "r", len(header), shape)
+
+
 # ---- one cache -------------------------------------------------------------------------------
 
 
@@ -203,20 +258,18 @@ def open_cache(folder, signature, count, image_size, check=True):
     """
     if not folder.is_dir():
         raise UnusableError("there is no cache of them yet")
+    shapes = array_shapes(count, image_size)
     try:
         manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        known = manifest["signature"]
         value_counts = np.array(manifest["value_counts"], np.int64)
-        checks = np.load(folder / CHECKS_FILE, allow_pickle=False)
+        if manifest["signature"] != signature:
+            raise UnusableError("files, IMAGE_SIZE or versions have changed since it was made")
+        checks = np.array(_map_exactly(folder / CHECKS_FILE, (len(shapes), count), np.uint32))
         whole = zlib.crc32(checks.tobytes() + value_counts.tobytes()) == manifest["checks"]
-        arrays = [StoredArray(folder / name) for name in array_shapes(count, image_size)]
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        arrays = [StoredArray(folder / name, *shape) for name, shape in shapes.items()]
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise UnusableError(f"the cache is not whole ({error})") from error
-    if known != signature:
-        raise UnusableError("files, IMAGE_SIZE or versions have changed since it was made")
-    expected = list(array_shapes(count, image_size).values())
-    if [(array.shape, array.dtype) for array in arrays] != expected or (
-            not whole or checks.shape != (len(arrays), count)):
+    if not whole:
         raise UnusableError("the cache is damaged")
     arrays[1].value_counts = value_counts
     for array, record_checks in zip(arrays, checks):
@@ -252,7 +305,7 @@ def build_cache(folder, signature, pairs, image_size, read_into):
         _remove(part)
         part.mkdir(parents=True)
         _check_space(part, shapes)
-        arrays = [StoredArray(part / name, *shape) for name, shape in shapes.items()]
+        arrays = [StoredArray(part / name, *shape, make=True) for name, shape in shapes.items()]
         arrays[1].value_counts = np.zeros(256, np.int64)
         try:
             read_into(pairs, image_size, *arrays)
@@ -285,7 +338,7 @@ def _check_space(folder, shapes):
 
 
 def _needed_bytes(shapes):
-    return sum(int(np.prod(shape)) for shape, _ in shapes.values())
+    return sum(math.prod(shape) for shape, _ in shapes.values())
 
 
 def _disk_sentence(cache_dir, shapes, reason):

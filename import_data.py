@@ -60,6 +60,14 @@ class Pairs(Sequence):
         return Pair(self.image_dir / self.image_names[index],
                     self.label_dir / self.label_names[index])
 
+    def image_files(self):
+        """Returns the paths of all images as strings, which are a quarter the size of a Path."""
+        return [os.path.join(self.image_dir, name) for name in self.image_names]
+
+    def label_files(self):
+        """Returns the paths of all labels as strings."""
+        return [os.path.join(self.label_dir, name) for name in self.label_names]
+
 
 # ---- pairing ---------------------------------------------------------------------------------
 
@@ -170,8 +178,8 @@ def _names_by_stem(folder, accepts_suffix):
     """Returns stem -> tuple of the file names that have it; strings, for there may be many."""
     files = {}
     for name in _image_names(folder):
-        if accepts_suffix(_suffix(name)):
-            stem = os.path.splitext(name)[0]
+        stem, suffix = os.path.splitext(name)
+        if accepts_suffix(suffix.lower()):
             files[stem] = (*files.get(stem, ()), name)
     return dict(sorted(files.items()))
 
@@ -475,10 +483,11 @@ def read_class_names(label_dir):
     return names
 
 
-def find_class_names(label_paths, label_dir, class_names=None, ignore_label=255):
+def find_class_names(label_paths, label_dir, class_names=None, ignore_label=255, cache_dir=None):
     """Returns the class names: those given, those of classes.txt, or names for the label values.
 
-    Args: label_paths are read only where no list of names is given.
+    Args: label_paths are read only where no list of names is given; cache_dir, where the number of
+        classes is kept until a label changes, or None.
     Raises: InputError where a label can't be read.
     """
     class_names = class_names or read_class_names(label_dir)
@@ -489,7 +498,15 @@ def find_class_names(label_paths, label_dir, class_names=None, ignore_label=255)
         label = read_label(label_paths[index])
         return int(label[label != ignore_label].max(initial=0))
 
-    return default_class_names(max(_in_parallel(largest, len(label_paths), "Reading labels")) + 1)
+    def count():
+        return max(_in_parallel(largest, len(label_paths), "Reading labels")) + 1
+
+    if cache_dir is None:
+        return default_class_names(count())
+    import cache  # here, because it needs this file, and nobody needs it on a Coral
+
+    return default_class_names(cache.recall(
+        cache_dir, f"classes_{ignore_label}", label_paths, count))
 
 
 def default_class_names(num_classes):

@@ -23,6 +23,7 @@ import matplotlib
 import numpy as np
 import tensorflow as tf
 
+from cache import BYTES_PER_GB, decoded_bytes
 from get_model import check_image_size, get_model
 from import_data import (
     InputError,
@@ -92,19 +93,20 @@ def load_data():
     """
     validation_dirs = (VALIDATION_IMAGE_DIR or IMAGE_DIR, VALIDATION_LABEL_DIR or LABEL_DIR)
     pairs = pair_files(IMAGE_DIR, LABEL_DIR, skip_unlabelled=SKIP_UNLABELLED)
-    validation_pairs = []
-    names = [pair.image_path.name for pair in pairs]
+    names, label_paths = pairs.image_names, pairs.label_files()
+    limits = {"memory_limit_gb": MEMORY_LIMIT_GB,
+              "cache_dir": CACHE_DIR or Path(OUTPUT_DIR) / "cache"}
     if VALIDATION_IMAGE_DIR is None:
         training_names, validation_names = split_names(names, VALIDATION_SPLIT, SEED)
     else:
         validation_pairs = pair_files(*validation_dirs)
         training_names = names
-        validation_names = [pair.image_path.name for pair in validation_pairs]
-    label_paths = [pair.label_path for pair in pairs + validation_pairs]
-    class_names = find_class_names(label_paths, LABEL_DIR, CLASS_NAMES, IGNORE_LABEL)
+        validation_names = validation_pairs.image_names
+        label_paths += validation_pairs.label_files()
+    large = decoded_bytes(len(label_paths), IMAGE_SIZE) > MEMORY_LIMIT_GB * BYTES_PER_GB
+    class_names = find_class_names(label_paths, LABEL_DIR, CLASS_NAMES, IGNORE_LABEL,
+                                   limits["cache_dir"] if large else None)
 
-    limits = {"memory_limit_gb": MEMORY_LIMIT_GB,
-              "cache_dir": CACHE_DIR or Path(OUTPUT_DIR) / "cache"}
     print(f"{len(training_names)} training and {len(validation_names)} validation images, "
           f"{len(class_names)} classes")
     images, labels, class_weights = import_images(

@@ -247,6 +247,48 @@ def test_bad_pairs_are_named_and_leave_nothing(read, set_dirs, tmp_path):
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+def test_no_byte_of_the_small_files_or_headers_may_change(read, cache_files):
+    """Whatever byte is flipped, the cache is refused, never an error of another kind."""
+    signature = cache.sign([], "any")
+    edit_manifest(cache_files, "signature", signature)
+    shape = 12, SIZE
+    cache.open_cache(cache_files, signature, *shape)
+    for path in sorted(cache_files.iterdir()):
+        whole = path.read_bytes()
+        for position in range(0, min(len(whole), 400), 3):
+            for bit in (1, 128):
+                content = bytearray(whole)
+                content[position] ^= bit
+                path.write_bytes(content)
+                try:
+                    arrays = cache.open_cache(cache_files, signature, *shape)
+                except cache.UnusableError:
+                    continue
+                assert path.name == "manifest.json"  # the name of an entry that nobody reads
+                assert arrays[0].shape == (12, *SIZE, 3)
+        path.write_bytes(whole)
+
+
+def test_number_of_classes_is_kept_until_a_label_changes(set_dirs, tmp_path, monkeypatch):
+    def names():
+        paths = pair_files(*set_dirs).label_files()
+        return import_data.find_class_names(paths, set_dirs[1], cache_dir=tmp_path / "cache")
+
+    assert names() == ["background", "class 1", "class 2"]
+    with monkeypatch.context() as patch:
+        patch.setattr(import_data, "read_label", None)
+        assert len(names()) == 3
+    write_pair(set_dirs, "004", np.full((32, 32), 4))
+    assert len(names()) == 5
+    kept, = (tmp_path / "cache").iterdir()
+    kept.write_text("{")
+    assert len(names()) == 5 and len(names()) == 5
+    shutil.rmtree(tmp_path / "cache")
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(InputError, match=r"CACHE_DIR .*can't be written"):
+        names()
+
+
 # ---- the disk --------------------------------------------------------------------------------
 
 

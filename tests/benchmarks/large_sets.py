@@ -68,7 +68,7 @@ def measure(way, folder):
         main.IMAGE_DIR, main.LABEL_DIR = str(folder / "images"), str(folder / "labels")
         main.IMAGE_SIZE, main.OUTPUT_DIR = IMAGE_SIZE, str(folder)
         main.MEMORY_LIMIT_GB = 10**6 if way == "in memory" else 0
-    before, start = memory()[0], time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     if way == "without TensorFlow":
         images, labels, _ = import_data.import_images(
             folder / "images", folder / "labels", IMAGE_SIZE, memory_limit_gb=0,
@@ -78,15 +78,15 @@ def measure(way, folder):
         data = main.load_data()
         images, labels = data["images"], data["labels"]
         batches = main.make_dataset(images, labels, 8, augment=True, shuffle=True)
-    seconds, peak = time.perf_counter() - start, memory()[0]
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
     start = time.perf_counter()
     for batch in batches:
         if way == "without TensorFlow":
             batch = images[batch:batch + 8], labels[batch:batch + 8]
-    peak_after, anonymous = memory()
-    print("\n" + json.dumps({
-        "before": before, "import": peak, "peak": peak_after, "anonymous": anonymous,
-        "seconds": seconds, "epoch": time.perf_counter() - start}))
+    epoch = time.perf_counter() - start
+    peak, anonymous = memory()
+    print("\n" + json.dumps({"peak": peak, "anonymous": anonymous, "seconds": seconds, "cpu": cpu,
+                             "epoch": epoch}))
 
 
 def run(way, folder):
@@ -101,18 +101,20 @@ def main():
     if sys.argv[1:2] and sys.argv[1] in WAYS:
         measure(sys.argv[1], Path(sys.argv[2]))
         return
-    print("| pairs | first start, s | second start, s | times as fast | peak memory, MB | anonymous, "
-          "MB | second start's peak | in memory: peak | without TensorFlow: before, peak |")
+    print("| pairs | first start, s (CPU) | second start, s (CPU) | times as fast (CPU) | "
+          "peak memory, MB | anonymous, MB | peak of the second start | peak without the cache | "
+          "import alone, no TensorFlow |")
     print("|---|---|---|---|---|---|---|---|---|")
     for count in map(int, sys.argv[1:] or COUNTS):
         with tempfile.TemporaryDirectory() as folder:
             make_pairs(Path(folder), count)
             first, second, plain, alone = (run(way, Path(folder)) for way in WAYS)
-        print(f"| {count:,} | {first['seconds']:.2f} | {second['seconds']:.2f} | "
-              f"{first['seconds'] / second['seconds']:.1f} | {first['peak']:.0f} | "
+        ratio, cpu_ratio = (first[key] / second[key] for key in ("seconds", "cpu"))
+        print(f"| {count:,} | {first['seconds']:.2f} ({first['cpu']:.2f}) | "
+              f"{second['seconds']:.2f} ({second['cpu']:.2f}) | {ratio:.1f} ({cpu_ratio:.1f}) | "
+              f"{first['peak']:.0f} | "
               f"{first['anonymous']:.0f} | {second['peak']:.0f} | {plain['peak']:.0f} | "
-              f"{alone['before']:.0f}, {alone['peak']:.0f} |", flush=True)
-        print(first, second, plain, alone, sep="\n", file=sys.stderr)
+              f"{alone['peak']:.0f} |", flush=True)
 
 
 if __name__ == "__main__":
