@@ -121,7 +121,7 @@ def sign(paths, what):
 
 
 def _hash_folders(paths):
-    folders = "\n".join(str(Path(path).resolve().parent) for path in paths)
+    folders = "\n".join(str(Path(path).parent.resolve()) for path in paths)
     return hashlib.sha256(os.fsencode(folders)).hexdigest()[:8]
 
 

@@ -62,11 +62,13 @@ class Pairs(Sequence):
 
     def image_files(self):
         """Returns the paths of all images as strings, which are a quarter the size of a Path."""
-        return [os.path.join(self.image_dir, name) for name in self.image_names]
+        folder = os.path.join(self.image_dir, "")
+        return [folder + name for name in self.image_names]
 
     def label_files(self):
         """Returns the paths of all labels as strings."""
-        return [os.path.join(self.label_dir, name) for name in self.label_names]
+        folder = os.path.join(self.label_dir, "")
+        return [folder + name for name in self.label_names]
 
 
 # ---- pairing ---------------------------------------------------------------------------------
@@ -146,11 +148,7 @@ def find_images(folder):
     Raises: InputError where the folder is missing.
     """
     folder = _existing_folder(folder)
-    return [folder / name for name in _image_names(folder)]
-
-
-def _image_names(folder):
-    return sorted(name for name in os.listdir(folder) if _is_image(name))
+    return [folder / name for name in sorted(os.listdir(folder)) if _is_image(name)]
 
 
 def _existing_folder(folder):
@@ -163,23 +161,25 @@ def _existing_folder(folder):
 
 
 def _is_image(name):
-    return _suffix(name) in IMAGE_SUFFIXES and not name.startswith(".")
+    return _split(name)[1] in IMAGE_SUFFIXES and not name.startswith(".")
 
 
 def _is_label(name):
-    return _suffix(name) == LABEL_SUFFIX
+    return _split(name)[1] == LABEL_SUFFIX
 
 
-def _suffix(name):
-    return os.path.splitext(name)[1].lower()
+def _split(name):
+    """Returns stem and lower-case suffix of a file name; several times as fast as Path does."""
+    stem, dot, suffix = name.rpartition(".")
+    return (stem, dot + suffix.lower()) if dot else (name, "")
 
 
 def _names_by_stem(folder, accepts_suffix):
     """Returns stem -> tuple of the file names that have it; strings, for there may be many."""
     files = {}
-    for name in _image_names(folder):
-        stem, suffix = os.path.splitext(name)
-        if accepts_suffix(suffix.lower()):
+    for name in sorted(os.listdir(folder)):
+        stem, suffix = _split(name)
+        if suffix in IMAGE_SUFFIXES and name[0] != "." and accepts_suffix(suffix):
             files[stem] = (*files.get(stem, ()), name)
     return dict(sorted(files.items()))
 

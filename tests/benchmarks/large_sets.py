@@ -73,16 +73,16 @@ def measure(way, folder):
         images, labels, _ = import_data.import_images(
             folder / "images", folder / "labels", IMAGE_SIZE, memory_limit_gb=0,
             cache_dir=folder / "alone")
-        batches = range(0, len(images), 8)
     else:
         data = main.load_data()
-        images, labels = data["images"], data["labels"]
-        batches = main.make_dataset(images, labels, 8, augment=True, shuffle=True)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
     start = time.perf_counter()
-    for batch in batches:
-        if way == "without TensorFlow":
-            batch = images[batch:batch + 8], labels[batch:batch + 8]
+    if way == "without TensorFlow":
+        for index in np.random.default_rng(0).permutation(len(images)):
+            images[index], labels[index]
+    else:
+        for _ in main.make_dataset(data["images"], data["labels"], 8, augment=True, shuffle=True):
+            pass
     epoch = time.perf_counter() - start
     peak, anonymous = memory()
     print("\n" + json.dumps({"peak": peak, "anonymous": anonymous, "seconds": seconds, "cpu": cpu,
