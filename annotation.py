@@ -7,7 +7,7 @@ upright image, (0, 0) is the centre of the first pixel. A region is (top, left, 
 import math
 import tempfile
 import zlib
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,17 +18,14 @@ from PIL import Image, ImageDraw
 
 from import_data import (
     CLASS_NAMES_FILE,
-    LABEL_SUFFIX,
     MAX_CLASSES,
-    InputError,
     find_class_names,
-    find_images,
-    list_names,
     read_class_names,
     read_image,
     read_label,
 )
 from measuring import class_colours, overlay, read_model_info, save_mask, write_whole
+from pairing import LABEL_SUFFIX, InputError, find_images, list_names, stem_of
 
 MAX_UNDO_STEPS = 100  # an image
 COMPRESS_LEVEL = 1  # of saved labels: 24 megapixels take 40 ms; the smallest file takes 260 ms
@@ -112,10 +109,10 @@ def open_session(image_dir, label_dir, class_names=None, ignore_label=255, outpu
     """
     image_paths = list_pictures(image_dir, label_dir)
     check_writable(label_dir)
-    label_files = {path.stem: path for path in find_images(label_dir)
+    label_files = {stem_of(path): path for path in find_images(label_dir)
                    if path.suffix.lower() == LABEL_SUFFIX}
     session = Session(image_paths, Path(label_dir), label_files, ignore_label, Path(output_dir))
-    session.labelled = {path for path in image_paths if path.stem in label_files}
+    session.labelled = {path for path in image_paths if stem_of(path) in label_files}
     session.class_names = agree_class_names(session, class_names)
     unlabelled = [path for path in image_paths if path not in session.labelled]
     session.index = image_paths.index(unlabelled[0]) if unlabelled else 0
@@ -134,8 +131,8 @@ def list_pictures(image_dir, label_dir):
         but = " but PNGs, which are labels where both folders are the same" if together else ""
         raise InputError(f"No images in {image_dir}{but}: put photographs there, or choose another "
                          f"folder.")
-    stems = [path.stem for path in image_paths]
-    doubles = [path.name for path in image_paths if stems.count(path.stem) > 1]
+    stems = Counter(stem_of(path) for path in image_paths)
+    doubles = [path.name for path in image_paths if stems[stem_of(path)] > 1]
     if doubles:
         raise InputError(f"{len(doubles)} images in {image_dir} share a name and would share a "
                          f"label: {list_names(doubles)}; keep one of each or rename them.")
@@ -157,7 +154,7 @@ def label_path_of(session, image_path):
     """Returns where the image's label is or will be."""
     # Not with_suffix: "a.b.jpg" must become "a.b.png".
     default = session.label_dir / (image_path.stem + LABEL_SUFFIX)
-    return session.label_files.get(image_path.stem, default)
+    return session.label_files.get(stem_of(image_path), default)
 
 
 def agree_class_names(session, class_names):
@@ -568,7 +565,7 @@ def load_predictor(output_dir, class_names):
         raise InputError(f"The model in {output_dir} knows {list_names(info['class_names'])}, but "
                          f"you label {list_names(class_names)}: train it on these labels first.")
     from tflite_convert import load_model  # here, because it takes seconds
-    model = load_model(output_dir)
+    model = load_model(output_dir, info)
 
     def predict(image_path):
         image = read_image(image_path, tuple(info["image_size"]))

@@ -7,20 +7,20 @@ record), and manifest.json, which is written last. It may be deleted at any time
 
 import hashlib
 import io
-import itertools
 import json
 import math
 import os
 import shutil
 import threading
 import zlib
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import PIL
 
-from import_data import InputError, Pairs, _in_parallel
-from measuring import write_whole
+from import_data import _in_parallel
+from pairing import InputError
 
 FORMAT_VERSION = 1  # raise it when the files, or what import_data decodes, change
 BYTES_PER_GB = 10**9
@@ -40,32 +40,51 @@ def decoded_bytes(count, image_size):
     return count * height * width * 4
 
 
-def read_through(pairs, image_size, cache_dir, purpose, read_into):
+def read_through(pairs, image_size, cache_dir, purpose, read_into, faults):
     """Returns the decoded pairs from their cache, which is made first where it is not there.
 
     Args:
-        pairs, image_size: as for import_data.read_pairs.
+        pairs, image_size: as for import_data.read_pairs, but neither file of a pair is missing.
         cache_dir: folder of all caches; a cache in it is named by purpose and by both folders.
-        read_into: function (pairs, image_size, images, labels, values) that decodes into arrays.
+        read_into: function (pairs, image_size, images, labels, values) that decodes into arrays and
+            returns a list of what is wrong with files.
+        faults: list to which that is added. With faults nothing is kept, see build_cache.
     Returns: images, labels and values as read_pairs does, each a StoredArray.
-    Raises: InputError where the disk is full or can't be written, and those of read_into.
+    Raises: InputError where the disk is full or can't be written.
     """
     folder = cache_folder(pairs, cache_dir, purpose)
-    if isinstance(pairs, Pairs):
-        paths = itertools.chain(pairs.image_files(), pairs.label_files())
-    else:
-        paths = itertools.chain.from_iterable(zip(*pairs))
-    signature = sign(paths, tuple(map(int, image_size)))
+    signature = sign(pairs, image_size)
     gigabytes = decoded_bytes(len(pairs), image_size) / BYTES_PER_GB
     try:
         arrays = open_cache(folder, signature, len(pairs), image_size)
     except UnusableError as reason:
         print(f"Decoding {len(pairs)} pairs into {folder} ({gigabytes:.2f} GB, more than "
               f"MEMORY_LIMIT_GB), because {reason}", flush=True)
-        return build_cache(folder, signature, pairs, image_size, read_into)
+        return build_cache(folder, signature, pairs, image_size, read_into, faults)
     print(f"Reusing {len(pairs)} decoded pairs in {folder} ({gigabytes:.2f} GB): no file has "
           f"changed", flush=True)
     return arrays
+
+
+def read_and_forget(pairs, image_size, cache_dir, purpose, read_into, faults):
+    """Decodes all pairs for their faults and values alone; neither memory nor disk is taken.
+
+    Arguments as for read_through; cache_dir and purpose are of no use here.
+    Returns: images and labels of zeros, and the values.
+    """
+    values = np.zeros((len(pairs), 256), bool)
+    faults += read_into(pairs, image_size, _Nowhere(), _Nowhere(), values)
+    return _zeros_and(values, image_size)
+
+
+class _Nowhere:
+    def __setitem__(self, index, record):
+        """Forgets the record."""
+
+
+def _zeros_and(values, image_size):
+    shapes = list(array_shapes(len(values), image_size).values())[:2]
+    return [np.broadcast_to(dtype(0), shape) for shape, dtype in shapes] + [values]
 
 
 def cache_folder(pairs, cache_dir, purpose):
@@ -76,41 +95,17 @@ def cache_folder(pairs, cache_dir, purpose):
     return Path(cache_dir) / f"{purpose}_{_hash_folders(pairs[0])}"
 
 
-def recall(cache_dir, name, paths, compute):
-    """Returns the JSON value that compute() gave, or gives now where any of the files has changed.
-
-    Args: name of the value: a JSON file of this name, and of the first file's folder, keeps it.
-    """
-    file = Path(cache_dir) / f"{name}_{_hash_folders(paths[:1])}.json"
-    signature = sign(paths, name)
-    if file.is_file():
-        try:
-            kept = json.loads(file.read_text(encoding="utf-8"))
-            if kept["signature"] == signature:
-                return kept["value"]
-        except (ValueError, KeyError, TypeError) as error:
-            print(f"{file} is not whole ({error}): made anew", flush=True)
-    value = compute()
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, lambda opened: opened.write(
-            json.dumps({"signature": signature, "value": value}).encode()))
-    except OSError as error:
-        raise InputError(f"CACHE_DIR {cache_dir} can't be written ({error.strerror}): choose "
-                         f"another folder or make room.") from error
-    return value
-
-
-def sign(paths, what):
-    """Returns a hash of all that a decoded set depends on: files, their state, what, versions.
+def sign(pairs, image_size):
+    """Returns a hash of all that a decoded set depends on: files, their state, size, versions.
 
     The state is size, inode, and times of change in nanoseconds. Hashing the files' bytes would
     cost most of the time that the cache saves. No tool can set the inode's time of change (ctime),
     so a file of the same size and with its old modification time put back is still noticed. It is
     taken before decoding: a file that changes meanwhile makes the next start decode again.
     """
-    signature = hashlib.sha256(repr((FORMAT_VERSION, PIL.__version__, what)).encode())
-    for path in paths:
+    what = FORMAT_VERSION, PIL.__version__, *map(int, image_size)
+    signature = hashlib.sha256(repr(what).encode())
+    for path in chain(pairs.image_files, pairs.label_files):
         try:
             state = os.stat(path)
             text = f"{state.st_size} {state.st_ino} {state.st_mtime_ns} {state.st_ctime_ns}"
@@ -188,8 +183,10 @@ class StoredArray:
     def __array__(self, dtype=None, copy=None):
         return np.array(self.mapped, dtype, copy=copy) if copy else np.asarray(self.mapped, dtype)
 
-    def any(self, axis):
-        """Returns np.any of the array along its first axis, 0, which alone may be asked for."""
+    def any(self, axis=None):
+        """Returns np.any of the array along its first axis, 0, or of all (None)."""
+        if axis is None:
+            return self.any(axis=0).any()
         if axis != 0:
             raise ValueError(f"axis is {axis!r}, but a stored array can only be reduced along 0")
         found = np.zeros(self.shape[1:], bool)
@@ -292,11 +289,12 @@ def _check_records(array):
         raise UnusableError(f"{Path(array.file.name).name} in it is damaged")
 
 
-def build_cache(folder, signature, pairs, image_size, read_into):
+def build_cache(folder, signature, pairs, image_size, read_into, faults):
     """Decodes all pairs into a new cache, beside its place first, and takes the old one's place.
 
-    Arguments, result and errors as for read_through. Nothing is forced onto the disk (fsync): each
-    record is compared with its checksum when the cache is opened the next time.
+    Arguments, result and errors as for read_through; with faults nothing is left, and images and
+    labels are zeros. Nothing is forced onto the disk (fsync): each record is compared with its
+    checksum when the cache is opened the next time.
     """
     part = folder.with_name(folder.name + ".part")  # left there by a run that was killed
     shapes = array_shapes(len(pairs), image_size)
@@ -308,7 +306,10 @@ def build_cache(folder, signature, pairs, image_size, read_into):
         arrays = [StoredArray(part / name, *shape, make=True) for name, shape in shapes.items()]
         arrays[1].value_counts = np.zeros(256, np.int64)
         try:
-            read_into(pairs, image_size, *arrays)
+            found = read_into(pairs, image_size, *arrays)
+            if found:
+                faults += found
+                return _zeros_and(arrays[2][:], image_size)
         finally:
             for array in arrays:
                 array.close()

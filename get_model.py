@@ -13,12 +13,12 @@ from pathlib import Path
 import keras
 from keras import layers
 
+from constants import describe_image_size
 from import_data import InputError
 
 SKIP_LAYERS = (  # the tutorial's choice, strides 2, 4, 8, 16
     "block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
 BOTTOM_LAYER = "block_16_project"  # stride 32
-SIZE_STEP = 32  # the encoder halves the size five times
 DECODER_MOMENTUM = 0.9  # Keras' 0.99 has not settled after the few hundred steps of a small set
 SCRATCH_MOMENTUM = 0.9  # likewise MobileNetV2's 0.999, where its weights are trained from random
 DOWNLOAD_TIMEOUT = 30  # seconds without an answer until the weights count as out of reach
@@ -54,13 +54,9 @@ def get_model(image_size, num_classes, weights="imagenet", decoder_filters=(512,
 
 def check_image_size(image_size):
     """Raises InputError, naming the nearest valid sizes, unless both sides are multiples of 32."""
-    nearest = [max(SIZE_STEP, SIZE_STEP * round(side / SIZE_STEP)) for side in image_size]
-    if list(image_size) != nearest:
-        below = [max(SIZE_STEP, SIZE_STEP * (side // SIZE_STEP)) for side in image_size]
-        above = [max(SIZE_STEP, SIZE_STEP * -(-side // SIZE_STEP)) for side in image_size]
-        raise InputError(f"IMAGE_SIZE {tuple(image_size)} (height, width) must be divisible by "
-                         f"{SIZE_STEP} and at least {SIZE_STEP}: the nearest valid sizes are "
-                         f"{tuple(below)} and {tuple(above)}.")
+    sentence = describe_image_size(image_size)
+    if sentence:
+        raise InputError(sentence)
 
 
 # ---- the decoder -----------------------------------------------------------------------------
@@ -146,6 +142,22 @@ def get_encoder(image_size, weights):
             if isinstance(layer, layers.BatchNormalization):
                 layer.momentum = SCRATCH_MOMENTUM
     return encoder
+
+
+def unfreeze(encoder, first_layer):
+    """Makes the encoder trainable from the layer of this name on, batch normalisation excepted.
+
+    Raises: InputError where the encoder has no such layer.
+    """
+    names = [layer.name for layer in encoder.layers]
+    if first_layer not in names:
+        raise InputError(f"FINE_TUNE_FROM {first_layer!r} is no layer of MobileNetV2: choose "
+                         f"block_1_expand to block_16_expand.")
+    encoder.trainable = True
+    for index, layer in enumerate(encoder.layers):
+        # Its statistics are ImageNet's, and those of a few pictures would spoil them.
+        layer.trainable = (index >= names.index(first_layer)
+                           and not isinstance(layer, layers.BatchNormalization))
 
 
 def _load_weights(network, weights):

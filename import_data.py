@@ -1,194 +1,56 @@
-"""Reads folders of images and label PNGs: checked, paired, decoded, weighed, and streamed.
+"""Reads folders of images and label PNGs: checked, paired, decoded, and weighed.
 
 Every image needs a label PNG of the same name (a.jpg and a.png) and the other way round. A label
 holds one class index a pixel; the ignore label marks pixels that are left out everywhere.
 main.py, tflite_convert.py, tflite_test.py and predict.py all read through this file, so a picture
-looks the same to all of them. Plain NumPy and Pillow; only make_dataset needs TensorFlow.
+looks the same to all of them. Plain NumPy and Pillow, no TensorFlow.
 """
 
 import os
+import struct
 import sys
 import time
+import zlib
 from collections import deque
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-LABEL_SUFFIX = ".png"
+from pairing import InputError, list_names, pair_files, report
+
+IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # Pillow's names; it opens no others for us
+MAX_PIXELS = 178_956_970  # an image may have: Pillow's own limit, half a gigabyte decoded
 CLASS_NAMES_FILE = "classes.txt"  # one name a line, in the label folder
 MAX_CLASSES = 255  # class indices are stored in 8 bits, one value stays free to be ignored
 MAX_WEIGHT_RATIO = 100.0  # heaviest to lightest class weight; raw ratios of 400 did not converge
 READER_THREADS = os.cpu_count() or 1
 PROGRESS_SECONDS = 2.0  # work longer than this shows how far it is
-FLIP_PROBABILITY = 0.5
-COLOUR_RANGE = 0.2  # brightness, contrast and saturation vary by a factor of 1 -+ this
+
+# What can be wrong with a file, and the remedy.
+FAULTS = {
+    "unreadable": ("can't be read as an image", "repair, replace or remove"),
+    "large": (f"can't be read because of more than {MAX_PIXELS:,} pixels", "save with fewer"),
+    "several": ("must not hold several pictures (an animation, or pages)",
+                "save the labelled one alone"),
+    "mode": ("can't be turned into RGB", "save with 8 bits a channel, RGB or grey"),
+    "format": ("must be a PNG inside, not by name alone", "draw again and save as PNG: other "
+               "formats change the values"),
+    "channels": ("must have one channel of class indices", "save as grey or palette PNG"),
+    "values": ("must hold class indices of 0..255", "number the classes 0, 1, 2, ..."),
+    "size": ("must have the size of the label (width x height)",
+             "draw the label on this very picture"),
+}
 
 
-class InputError(ValueError):
-    """What a person gave can't be used; the message is one sentence a finding, remedy included."""
+class FileError(InputError):
+    """One file can't be used. kind is a key of FAULTS; detail, what is particular to this file."""
 
-
-class Pair(NamedTuple):
-    """An image file and its label file, which have the same stem."""
-
-    image_path: Path
-    label_path: Path
-
-
-class Pairs(Sequence):
-    """The pairs of two folders: a sequence of Pair that keeps the file names alone.
-
-    Two Path objects and a Pair take 800 bytes, which is 40 MB for 50,000 pairs.
-    """
-
-    def __init__(self, image_dir, label_dir, image_names, label_names):
-        self.image_dir, self.label_dir = image_dir, label_dir
-        self.image_names, self.label_names = image_names, label_names
-
-    def __len__(self):
-        return len(self.image_names)
-
-    def __getitem__(self, index):
-        if isinstance(index, slice):
-            return Pairs(self.image_dir, self.label_dir, self.image_names[index],
-                         self.label_names[index])
-        return Pair(self.image_dir / self.image_names[index],
-                    self.label_dir / self.label_names[index])
-
-    def image_files(self):
-        """Returns the paths of all images as strings, which are a quarter the size of a Path."""
-        folder = os.path.join(self.image_dir, "")
-        return [folder + name for name in self.image_names]
-
-    def label_files(self):
-        """Returns the paths of all labels as strings."""
-        folder = os.path.join(self.label_dir, "")
-        return [folder + name for name in self.label_names]
-
-
-# ---- pairing ---------------------------------------------------------------------------------
-
-
-def list_names(names):
-    """Returns the first five of the names and, where there are more, how many are not shown."""
-    names = [str(name) for name in names]
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more
-
-
-def pair_files(image_dir, label_dir, names=None, skip_unlabelled=False):
-    """Pairs every image with the label PNG of the same stem.
-
-    Both folders may be the same one: then its PNGs are the labels and all other images the images.
-    Args: names, image file names to pair, others are left alone; None pairs all.
-        skip_unlabelled, whether images without a label are passed over, and their number printed.
-    Returns: Pairs, sorted by stem, or in the order of names. Hidden files are passed over.
-    Raises: InputError for a missing or empty folder, a missing image or label (from both sides),
-        two images of one stem, and labels that are no PNG.
-    """
-    image_dir, label_dir = _existing_folder(image_dir), _existing_folder(label_dir)
-    together = image_dir.resolve() == label_dir.resolve()
-    images = _names_by_stem(image_dir, lambda suffix: suffix != LABEL_SUFFIX or not together)
-    labels = _names_by_stem(label_dir, lambda suffix: suffix == LABEL_SUFFIX or not together)
-    if not images and not labels:
-        raise InputError(f"No images in {image_dir}: put {', '.join(IMAGE_SUFFIXES)} files there.")
-    if names is not None:
-        images, labels = _select(images, labels, names, image_dir)
-    if skip_unlabelled:
-        images = _skip_unlabelled(images, labels, image_dir)
-
-    findings = _double_stems(images, image_dir) + _double_stems(labels, label_dir)
-    lossy = [name for doubles in labels.values() for name in doubles if not _is_label(name)]
-    if lossy:
-        findings.append(f"{len(lossy)} label(s) in {label_dir} are not PNG, and only PNG keeps "
-                        f"class indices exact: {list_names(lossy)}; save them as PNG.")
-    without_label = [doubles[0] for stem, doubles in images.items() if stem not in labels]
-    without_image = [doubles[0] for stem, doubles in labels.items() if stem not in images]
-    if without_label:
-        findings.append(f"{len(without_label)} image(s) in {image_dir} have no label of the same "
-                        f"name in {label_dir}: {list_names(without_label)}; label or remove them, "
-                        f"or set SKIP_UNLABELLED = True in main.py.")
-    if without_image:
-        findings.append(f"{len(without_image)} label(s) in {label_dir} have no image of the same "
-                        f"name in {image_dir}: {list_names(without_image)}; add or remove them.")
-    if findings:
-        raise InputError("\n".join(findings))
-    return Pairs(image_dir, label_dir, [doubles[0] for doubles in images.values()],
-                 [labels[stem][0] for stem in images])
-
-
-def _select(images, labels, names, image_dir):
-    """Returns the images of these file names, in their order, and the labels of the same stems."""
-    by_name = {name: stem for stem, doubles in images.items() for name in doubles}
-    missing = [name for name in names if name not in by_name]
-    if missing:
-        raise InputError(f"{len(missing)} image(s) that the model was made with are gone from "
-                         f"{image_dir}: {list_names(missing)}; put them back or train again.")
-    stems = [by_name[name] for name in names]
-    return ({stem: images[stem] for stem in stems},
-            {stem: labels[stem] for stem in stems if stem in labels})
-
-
-def _skip_unlabelled(images, labels, image_dir):
-    labelled = {stem: doubles for stem, doubles in images.items() if stem in labels}
-    if len(labelled) < len(images):
-        print(f"{len(images) - len(labelled)} of {len(images)} images in {image_dir} have no label "
-              f"yet and are passed over (SKIP_UNLABELLED).")
-    return labelled
-
-
-def find_images(folder):
-    """Returns the sorted paths of all image files in a folder, hidden files passed over.
-
-    Raises: InputError where the folder is missing.
-    """
-    folder = _existing_folder(folder)
-    return [folder / name for name in sorted(os.listdir(folder)) if _is_image(name)]
-
-
-def _existing_folder(folder):
-    folder = Path(folder)
-    if not folder.exists():
-        raise InputError(f"The folder {folder} does not exist: create it or correct the constant.")
-    if not folder.is_dir():
-        raise InputError(f"{folder} is a file, but a folder is needed here: correct the constant.")
-    return folder
-
-
-def _is_image(name):
-    return _split(name)[1] in IMAGE_SUFFIXES and not name.startswith(".")
-
-
-def _is_label(name):
-    return _split(name)[1] == LABEL_SUFFIX
-
-
-def _split(name):
-    """Returns stem and lower-case suffix of a file name; several times as fast as Path does."""
-    stem, dot, suffix = name.rpartition(".")
-    return (stem, dot + suffix.lower()) if dot else (name, "")
-
-
-def _names_by_stem(folder, accepts_suffix):
-    """Returns stem -> tuple of the file names that have it; strings, for there may be many."""
-    files = {}
-    for name in sorted(os.listdir(folder)):
-        stem, suffix = _split(name)
-        if suffix in IMAGE_SUFFIXES and name[0] != "." and accepts_suffix(suffix):
-            files[stem] = (*files.get(stem, ()), name)
-    return dict(sorted(files.items()))
-
-
-def _double_stems(files, folder):
-    doubles = [" / ".join(names) for names in files.values() if len(names) > 1]
-    sentence = (f"{len(doubles)} name(s) in {folder} belong to more than one file: "
-                f"{list_names(doubles)}; keep one of each.")
-    return [sentence] if doubles else []
+    def __init__(self, kind, path, detail=""):
+        self.kind, self.path, self.detail = kind, path, detail
+        what, remedy = FAULTS[kind]
+        super().__init__(f"{path.name} {what}{f' ({detail})' if detail else ''}; {remedy}")
 
 
 # ---- reading one file ------------------------------------------------------------------------
@@ -223,26 +85,54 @@ def resize_label(label, image_size):
 
 
 class _Opened:
-    """Opens an image file and turns every way in which Pillow can fail into one InputError."""
+    """Opens an image file and turns every way in which Pillow can fail into one FileError."""
 
     def __init__(self, path):
         self.path = path
 
     def __enter__(self):
         try:
-            self.file = Image.open(self.path)
+            # Of all that Pillow can open, some run other programs (EPS) or are no pictures.
+            self.file = Image.open(self.path, formats=IMAGE_FORMATS)
         except Exception as error:
-            raise self._sentence(error) from error
+            raise self._fault(error) from error
         return self.file
 
     def __exit__(self, kind, error, trace):
         self.file.close()
         if isinstance(error, Exception) and not isinstance(error, InputError):
-            raise self._sentence(error) from error
+            raise self._fault(error) from error
 
-    def _sentence(self, error):
-        reason = str(error).replace(str(self.path), "the file").replace(f"{self.path!r}", "it")
-        return InputError(f"{self.path.name} can't be read as an image ({reason})")
+    def _fault(self, error):
+        if isinstance(error, Image.DecompressionBombError):
+            return FileError("large", self.path)
+        return FileError("unreadable", self.path, _reason(self.path, error))
+
+
+def _reason(path, error):
+    """Returns in plain words why Pillow could not read a file."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it"
+    if isinstance(error, FileNotFoundError) and path.is_symlink():
+        return "a link that leads nowhere"
+    if isinstance(error, OSError) and error.strerror:  # the operating system's, not Pillow's
+        return error.strerror
+    if isinstance(error, UnidentifiedImageError):
+        return ("an empty file" if path.stat().st_size == 0
+                else f"no {', '.join(IMAGE_FORMATS)} file, or cut at its start")
+    if isinstance(error, (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError,
+                          struct.error, zlib.error)):  # what Pillow's readers raise on bad bytes
+        return "damaged or cut off"
+    return f"{type(error).__name__}: {error}"
+
+
+def _check_opened(path, file):
+    """Raises FileError for files that open, but hold too many pixels or several pictures."""
+    if file.width * file.height > MAX_PIXELS:
+        raise FileError("large", path)
+    # MPO is a camera's JPEG with a preview or a second view behind the picture itself.
+    if file.format != "MPO" and getattr(file, "n_frames", 1) > 1:
+        raise FileError("several", path, f"{file.n_frames}")
 
 
 def load_image(path, image_size=None):
@@ -255,6 +145,7 @@ def load_image(path, image_size=None):
     """
     path = Path(path)
     with _Opened(path) as file:
+        _check_opened(path, file)
         size = file.size
         if image_size is not None:
             # A JPEG decoder can leave out detail that the resize would average away anyway; twice
@@ -287,7 +178,9 @@ def _to_rgb(path, image):
     if image.mode == "RGB":
         return image
     if image.mode == "F":
-        raise InputError(f"{path.name} holds floating point numbers: save it with 8 bits a channel")
+        raise FileError("mode", path, "floating point numbers")
+    if image.mode in ("LAB", "HSV"):
+        raise FileError("mode", path, f"colour mode {image.mode}")
     if image.mode.startswith("I"):  # Pillow's own conversion would clip 16-bit grey at 255
         grey = np.clip(np.asarray(image, np.int64) // 257, 0, 255).astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
@@ -299,6 +192,9 @@ def _to_rgb(path, image):
 def _decode_label(path, image_size):
     """Returns the label (of image_size), which values its file holds, bool (256,), and its size."""
     with _Opened(path) as file:
+        _check_opened(path, file)
+        if file.format != "PNG":
+            raise FileError("format", path, file.format)
         label = _class_indices(path, file)
         values = np.array(label.histogram()[:256]) > 0
         size = label.size
@@ -316,13 +212,12 @@ def _class_indices(path, file):
     stretched = _grey_stretch(file)
     label = _upright(file)
     if label.mode not in ("P", "L", "1") and not label.mode.startswith("I"):
-        raise InputError(f"{path.name} has the colour mode {label.mode}: a label needs one "
-                         f"channel of class indices (grey or palette PNG)")
+        raise FileError("channels", path, f"colour mode {label.mode}")
     if label.mode in ("P", "L") and stretched == 1:
         return label
     values = np.asarray(label, np.int64) // stretched
     if values.max() > 255 or values.min() < 0:
-        raise InputError(f"{path.name} holds the value {values.max()}: class indices are 0..255")
+        raise FileError("values", path, f"largest value {values.max()}")
     return Image.fromarray(values.astype(np.uint8))
 
 
@@ -360,65 +255,95 @@ def import_images(image_dir, label_dir, image_size, class_names=None, ignore_lab
         class_weights float32 (number of classes,), mean 1 over the classes that occur.
     Raises: InputError, all findings in one message: first five files and the count of each.
     """
-    pairs = pair_files(image_dir, label_dir, names)
-    class_names = class_names or read_class_names(label_dir)
-    images, labels, values = read_pairs(pairs, image_size, memory_limit_gb, cache_dir,
-                                        "training" if training else "validation")
-    num_classes = check_label_values(pairs, values, class_names, ignore_label, training)
-    class_names = class_names or default_class_names(num_classes)
-    pixel_counts = count_pixels(labels, num_classes)
-    class_weights = compute_class_weights(pixel_counts, weight_power, max_weight_ratio)
-    if training:
-        print(format_class_table(class_names, pixel_counts, class_weights))
-    return images, labels, class_weights
+    findings, faults = [], []
+    pairs = pair_files(image_dir, label_dir, names, findings=findings)
+    images, labels, values = read_pairs(
+        pairs, image_size, faults, memory_limit_gb, None if findings else cache_dir,
+        "training" if training else "validation")
+    findings += list_faults(faults)
+    class_names = name_classes(values, label_dir, class_names, ignore_label, findings)
+    check_label_values(pairs, values, class_names, ignore_label, len(pairs) * training, findings)
+    report(findings)
+    return images, labels, weigh_classes(labels, class_names, weight_power, max_weight_ratio,
+                                         training)
 
 
-def read_pairs(pairs, image_size, memory_limit_gb=None, cache_dir=None, purpose="pairs"):
+def read_pairs(pairs, image_size, faults=None, memory_limit_gb=None, cache_dir=None,
+               purpose="pairs"):
     """Decodes all pairs, several at a time.
 
-    Args: memory_limit_gb, above which the decoded arrays are kept in a folder of cache_dir, named
-        by purpose; None keeps them in memory.
+    Args: pairs, sequence of Pair, where None is passed over; faults, a list to which each FileError
+        is added, or None: they are raised. memory_limit_gb, above which the decoded arrays are kept
+        in a folder of cache_dir, named by purpose, and without cache_dir nowhere: only faults and
+        values are found out; None keeps them in memory.
     Returns: images uint8 (n, height, width, 3), labels uint8 (n, height, width), and which values
-        each label file holds at its own size, bool (n, 256). Above the limit cache.StoredArray.
-    Raises: InputError that names every file that can't be read or differs in size from its pair.
+        each label file holds at its own size, bool (n, 256); zeros for what can't be read. Above
+        the limit cache.StoredArray or, where there are faults or no cache_dir, images and labels
+        of zeros that take no memory.
+    Raises: InputError that names every file that can't be read or differs in size from its pair, or
+        says why a cache can't be written.
     """
     if memory_limit_gb is not None:
         import cache  # here, because it needs this file, and nobody needs it on a Coral
 
         if cache.decoded_bytes(len(pairs), image_size) > memory_limit_gb * cache.BYTES_PER_GB:
-            return cache.read_through(pairs, image_size, cache_dir, purpose, _read_into)
+            found = []
+            read = cache.read_through if cache_dir is not None else cache.read_and_forget
+            arrays = read(pairs, image_size, cache_dir, purpose, _read_into, found)
+            _hand_on(found, faults)
+            return arrays
     height, width = image_size
-    images = np.empty((len(pairs), height, width, 3), np.uint8)
-    labels = np.empty((len(pairs), height, width), np.uint8)
+    images = np.zeros((len(pairs), height, width, 3), np.uint8)
+    labels = np.zeros((len(pairs), height, width), np.uint8)
     values = np.zeros((len(pairs), 256), bool)
-    _read_into(pairs, image_size, images, labels, values)
+    _hand_on(_read_into(pairs, image_size, images, labels, values), faults)
     return images, labels, values
 
 
-def _read_into(pairs, image_size, images, labels, values):
-    """Decodes all pairs into the three arrays of read_pairs."""
-    def read(index):
-        findings = []
-        try:
-            images[index], size = _decode_image(pairs[index].image_path, image_size)
-        except InputError as error:
-            findings.append(str(error))
-        try:
-            labels[index], values[index], label_size = _decode_label(
-                pairs[index].label_path, image_size)
-        except InputError as error:
-            return [*findings, str(error)]
-        if not findings and label_size != size:
-            findings.append(f"{pairs[index].image_path.name} is {size[0]}x{size[1]} but its label "
-                            f"is {label_size[0]}x{label_size[1]} (width x height)")
-        return findings
+def _hand_on(found, faults):
+    if faults is None:
+        report(list_faults(found))
+    else:
+        faults += found
 
-    findings = [text for texts in _in_parallel(read, len(pairs), "Reading pairs") for text in texts]
-    if findings:
-        shown = "\n".join(f"  {text}" for text in findings[:5])
-        more = f"\n  and {len(findings) - 5} more" if len(findings) > 5 else ""
-        raise InputError(f"{len(findings)} file(s) can't be used; repair or remove them:\n"
-                         f"{shown}{more}")
+
+def _read_into(pairs, image_size, images, labels, values):
+    """Decodes all pairs into the three arrays of read_pairs; returns a list of FileError."""
+    def read(index):
+        image_path, label_path = pairs[index]
+        found, size, label_size = [], None, None
+        try:
+            if image_path is not None:
+                images[index], size = _decode_image(image_path, image_size)
+        except FileError as error:
+            found.append(error)
+        try:
+            if label_path is not None:
+                labels[index], values[index], label_size = _decode_label(label_path, image_size)
+        except FileError as error:
+            found.append(error)
+        if size and label_size and size != label_size:
+            found.append(FileError("size", image_path, f"{size[0]}x{size[1]}, label "
+                                   f"{label_size[0]}x{label_size[1]}"))
+        return found
+
+    return [fault for some in _in_parallel(read, len(pairs), "Reading pairs") for fault in some]
+
+
+def list_faults(faults):
+    """Returns a sentence for each kind of fault and folder: count, first five files, remedy.
+
+    Args: faults, list of FileError.
+    """
+    sentences, faults = [], sorted(faults, key=lambda fault: fault.path.name)
+    for kind, (what, remedy) in FAULTS.items():
+        folders = dict.fromkeys(fault.path.parent for fault in faults if fault.kind == kind)
+        for folder in folders:
+            names = [fault.path.name + (f" ({fault.detail})" if fault.detail else "")
+                     for fault in faults if fault.kind == kind and fault.path.parent == folder]
+            sentences.append(f"{len(names)} file(s) in {folder} {what}: {list_names(names)}; "
+                             f"{remedy}.")
+    return sentences
 
 
 def _in_parallel(function, count, title):
@@ -471,23 +396,25 @@ def read_class_names(label_dir):
     Raises: InputError where the file is empty or no text.
     """
     path = Path(label_dir) / CLASS_NAMES_FILE
-    if not path.exists():
-        return None
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no UTF-8 text: write one class name a line.") from error
+    except OSError as error:
+        raise InputError(f"{path} can't be read ({error.strerror}): repair or remove "
+                         f"it.") from error
     names = [line.strip() for line in lines if line.strip()]
     if not names:
         raise InputError(f"{path} is empty: write one class name a line, or remove it.")
     return names
 
 
-def find_class_names(label_paths, label_dir, class_names=None, ignore_label=255, cache_dir=None):
+def find_class_names(label_paths, label_dir, class_names=None, ignore_label=255):
     """Returns the class names: those given, those of classes.txt, or names for the label values.
 
-    Args: label_paths are read only where no list of names is given; cache_dir, where the number of
-        classes is kept until a label changes, or None.
+    Args: label_paths are read only where no list of names is given.
     Raises: InputError where a label can't be read.
     """
     class_names = class_names or read_class_names(label_dir)
@@ -498,15 +425,38 @@ def find_class_names(label_paths, label_dir, class_names=None, ignore_label=255,
         label = read_label(label_paths[index])
         return int(label[label != ignore_label].max(initial=0))
 
-    def count():
-        return max(_in_parallel(largest, len(label_paths), "Reading labels")) + 1
+    return default_class_names(max(_in_parallel(largest, len(label_paths), "Reading labels")) + 1)
 
-    if cache_dir is None:
-        return default_class_names(count())
-    import cache  # here, because it needs this file, and nobody needs it on a Coral
 
-    return default_class_names(cache.recall(
-        cache_dir, f"classes_{ignore_label}", label_paths, count))
+def name_classes(values, label_dir, class_names=None, ignore_label=255, findings=None):
+    """Returns the class names as find_class_names does, but counts them from values already read.
+
+    Args: values bool (n, 256), which values each label file holds; label_dir may be None, which
+        holds no classes.txt; findings, see report.
+    Raises: InputError where there are not 2 to 255 different names.
+    """
+    try:
+        if not class_names and values.any() and label_dir is not None:
+            class_names = read_class_names(label_dir)
+    except InputError as error:
+        report([str(error)], findings)
+    if not class_names:
+        classes = set(_held(values)) - {ignore_label}
+        return default_class_names(min(max(classes, default=0) + 1, MAX_CLASSES))
+    report(check_class_names(class_names), findings)
+    return list(class_names)
+
+
+def check_class_names(class_names):
+    """Returns a list of the sentence that says what is wrong with the names, or an empty one."""
+    doubles = sorted({name for name in class_names if class_names.count(name) > 1})
+    if doubles:
+        return [f"The class names hold {list_names(doubles)} more than once: give each class a "
+                f"name of its own."]
+    if not 2 <= len(class_names) <= MAX_CLASSES:
+        return [f"{len(class_names)} class name(s) are given ({list_names(class_names)}): it takes "
+                f"2 to {MAX_CLASSES}, the background first."]
+    return []
 
 
 def default_class_names(num_classes):
@@ -514,37 +464,70 @@ def default_class_names(num_classes):
     return ["background"] + [f"class {index}" for index in range(1, num_classes)]
 
 
-def check_label_values(pairs, values, class_names=None, ignore_label=255, training=True):
-    """Checks that the label files hold class indices only.
+def check_label_values(pairs, values, class_names, ignore_label, num_training, findings=None):
+    """Checks that the label files hold class indices only, and enough of them to learn from.
 
-    Args: values bool (n, 256), which values each label file holds; training as for import_images.
-    Returns: the number of classes: of the names, or else the largest value + 1.
-    Raises: InputError for masks of 0 and 255, values beyond the classes, fewer than two classes.
+    Args: values bool (n, 256), which values each label file holds; num_training, how many of the
+        pairs, the first ones, are trained on, the others being for validation, or 0: any images;
+        findings, see report.
+    Raises: InputError for values beyond the classes and, of the labels that are trained on, masks
+        of 0 and 255 or less than two classes; for validation labels that are ignored everywhere.
     """
-    found = {int(value) for value in np.flatnonzero(values.any(axis=0))}
-    if training and 255 in found and found <= {0, 255}:
-        holders = [pair.label_path.name for pair, row in zip(pairs, values) if row[255]]
-        raise InputError(f"The labels hold only 0 and 255 ({len(holders)} file(s): "
-                         f"{list_names(holders)}), so the object seems to be 255, which is no "
-                         f"class index: save the object as 1 (255 is for pixels to be ignored).")
-    classes = found - {ignore_label}
-    if training and not classes:
-        raise InputError(f"All label pixels have the ignore label {ignore_label}: nothing to learn "
-                         f"from; draw the labels or correct IGNORE_LABEL.")
-    num_classes = len(class_names) if class_names else max(classes, default=0) + 1
-    if num_classes > MAX_CLASSES:
-        raise InputError(f"{num_classes} classes are too many: at most {MAX_CLASSES} fit a label.")
-    beyond = sorted(classes - set(range(num_classes)))
-    if beyond:
-        holders = [pair.label_path.name
-                   for pair, row in zip(pairs, values) if row[beyond].any()]
-        raise InputError(f"{len(holders)} label(s) hold values beyond the {num_classes} classes "
-                         f"(0..{num_classes - 1}): {list_names(beyond)} in {list_names(holders)}; "
-                         f"correct the labels, the class names or IGNORE_LABEL.")
-    if training and num_classes < 2:
-        raise InputError("The labels hold class 0 alone: there is nothing to tell apart; draw the "
-                         "objects with 1, 2, ... or list the class names.")
-    return num_classes
+    found = _held(values[:num_training])
+    classes = set(found) - {ignore_label}
+    beyond = sorted(set(_held(values)) - {ignore_label} - set(range(len(class_names))))
+    held_out = set(_held(values[num_training:]))
+    if 255 in found and set(found) <= {0, 255} and (classes or ignore_label != 255):
+        holders = _holders(pairs, values, [255])
+        report([f"The labels hold only 0 and 255 ({len(holders)} file(s): {list_names(holders)}), "
+                f"so the object seems to be 255, which is no class index: save the object as 1 "
+                f"(255 is for pixels to be ignored)."], findings)
+    elif beyond:
+        holders = _holders(pairs, values, beyond)
+        report([f"{len(holders)} label(s) hold values beyond the {len(class_names)} classes "
+                f"(0..{len(class_names) - 1}): {list_names(beyond)} in {list_names(holders)}; "
+                f"correct the labels, the class names or IGNORE_LABEL."], findings)
+    elif found and not classes:
+        report([f"All label pixels have the ignore label {ignore_label}: nothing to learn from; "
+                f"draw the labels or correct IGNORE_LABEL."], findings)
+    elif len(classes) == 1:
+        report([f"The labels hold class {classes.pop()} alone: there is nothing to tell apart; "
+                f"draw the objects with 1, 2, ... on background 0."], findings)
+    elif classes and held_out and held_out <= {ignore_label}:
+        report([f"All pixels of the validation labels have the ignore label {ignore_label}: there "
+                f"is nothing to measure on; choose other images."], findings)
+
+
+def compare_classes(values, validation_pairs, validation_values, class_names, ignore_label):
+    """Returns warnings of classes that only the validation labels hold, or only the training ones.
+
+    Args: values, validation_values bool (n, 256), which values each label file holds.
+    """
+    training = set(_held(values)) - {ignore_label}
+    validation = set(_held(validation_values)) - {ignore_label}
+    unlearned, unmeasured = sorted(validation - training), sorted(training - validation)
+    warnings = []
+    if unlearned:
+        holders = _holders(validation_pairs, validation_values, unlearned)
+        warnings.append(
+            f"WARNING: {len(holders)} validation label(s) hold what no training label holds, "
+            f"{list_names(class_names[index] for index in unlearned)}: {list_names(holders)}; it "
+            f"can't be learned and counts as IoU 0: label training images that show it, or choose "
+            f"another SEED.")
+    if unmeasured:
+        warnings.append(
+            f"WARNING: no validation label holds "
+            f"{list_names(class_names[index] for index in unmeasured)}: it is learned, but not "
+            f"measured; label validation images that show it, or choose another SEED.")
+    return warnings
+
+
+def _held(values):
+    return [int(value) for value in np.flatnonzero(values.any(axis=0))]
+
+
+def _holders(pairs, values, wanted):
+    return sorted(pair.label_path.name for pair, row in zip(pairs, values) if row[wanted].any())
 
 
 def count_pixels(labels, num_classes):
@@ -579,6 +562,18 @@ def compute_class_weights(pixel_counts, power=1.0, max_ratio=MAX_WEIGHT_RATIO):
     return (weights / weights[occurs].mean()).astype(np.float32)
 
 
+def weigh_classes(labels, class_names, power=1.0, max_ratio=MAX_WEIGHT_RATIO, shown=True):
+    """Counts the labels' pixels, weighs the classes, and prints the table unless shown is False.
+
+    Args: labels uint8 (n, height, width). Returns: as compute_class_weights.
+    """
+    pixel_counts = count_pixels(labels, len(class_names))
+    class_weights = compute_class_weights(pixel_counts, power, max_ratio)
+    if shown:
+        print(format_class_table(class_names, pixel_counts, class_weights))
+    return class_weights
+
+
 def format_class_table(class_names, pixel_counts, class_weights):
     """Returns the printed table of classes: name, pixels, share of all pixels, weight."""
     width = max(5, *(len(name) for name in class_names))
@@ -588,56 +583,3 @@ def format_class_table(class_names, pixel_counts, class_weights):
         note = "" if count else "  never occurs: weight 0, it can't be learned"
         lines.append(f"{name:<{width}}  {count:>12,}  {count / total:>8.3%}  {weight:>8.3f}{note}")
     return "\n".join(lines)
-
-
-# ---- streaming -------------------------------------------------------------------------------
-
-
-def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=0):
-    """Streams batches of (image, label), shuffled, augmented in pair, batched and prefetched.
-
-    Args: images uint8 (n, height, width, 3), labels uint8 (n, height, width).
-    Returns: tf.data.Dataset of image float32 (batch, height, width, 3) in 0..255 and label uint8
-        (batch, height, width); the last batch may be smaller. Same seed, same batches.
-    """
-    import tensorflow as tf  # here, because everything else in this file runs without it
-
-    count = len(images)
-
-    def fetch(indices):
-        return images[indices], labels[indices]
-
-    def decode(indices, seed_pair):
-        image, label = tf.numpy_function(fetch, [indices], (tf.uint8, tf.uint8), stateful=False)
-        image = tf.cast(tf.ensure_shape(image, (None, *images.shape[1:])), tf.float32)
-        label = tf.ensure_shape(label, (None, *labels.shape[1:]))
-        return augment_batch(image, label, seed_pair) if augment else (image, label)
-
-    indices = tf.data.Dataset.range(count)
-    if shuffle:
-        indices = indices.shuffle(count, seed=seed, reshuffle_each_iteration=True)
-    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
-    batches = tf.data.Dataset.zip(indices.batch(batch_size), seeds)
-    return batches.map(decode, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-
-
-def augment_batch(image, label, seed):
-    """Flips image and label together, left to right, and varies the colour of the image alone.
-
-    Args: image float32 (batch, height, width, 3) in 0..255, label uint8 (batch, height, width),
-        seed int (2,): the same seed makes the same draw.
-    Returns: image and label of the same shapes and dtypes.
-    """
-    import tensorflow as tf
-
-    batch = tf.shape(image)[0]
-    draws = tf.random.stateless_uniform((4, batch, 1, 1, 1), seed)
-    flipped = draws[0] < FLIP_PROBABILITY
-    image = tf.where(flipped, tf.reverse(image, [2]), image)
-    label = tf.where(flipped[..., 0], tf.reverse(label, [2]), label)
-    brightness, contrast, saturation = tf.unstack(1 + COLOUR_RANGE * (2 * draws[1:] - 1))
-    grey = tf.reduce_mean(image, axis=3, keepdims=True)
-    image = grey + (image - grey) * saturation
-    mean = tf.reduce_mean(image, axis=(1, 2, 3), keepdims=True)
-    image = (mean + (image - mean) * contrast) * brightness
-    return tf.clip_by_value(image, 0.0, 255.0), label

@@ -8,10 +8,12 @@ history.csv, curves.png and predictions.png. Then run tflite_convert.py and tfli
 """
 
 import csv
+import functools
 import io
-import math
+import json
 import os
 import platform
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -23,15 +25,18 @@ import matplotlib
 import numpy as np
 import tensorflow as tf
 
-from cache import BYTES_PER_GB, decoded_bytes
-from get_model import check_image_size, get_model
+from constants import LOSSES, check_constants, usable_constants
+from fast_decoder import training_call
+from get_model import get_model, unfreeze
 from import_data import (
     InputError,
+    check_label_values,
+    compare_classes,
     count_pixels,
-    find_class_names,
-    import_images,
-    make_dataset,
-    pair_files,
+    list_faults,
+    name_classes,
+    read_pairs,
+    weigh_classes,
 )
 from measuring import (
     class_colours,
@@ -44,7 +49,20 @@ from measuring import (
     write_json,
     write_whole,
 )
+from pairing import Pairs, list_names, pair_files, report
 from quantise import calibration_indices, make_feature_function, with_both_ends
+from saved_model import load_model
+from training import (
+    Phase,
+    choose_strategy,
+    computing_in,
+    fit,
+    is_chief,
+    load_state,
+    save_state,
+    sum_over_devices,
+    worker_index,
+)
 
 # Data
 IMAGE_DIR = "sample_data/images"
@@ -69,6 +87,14 @@ WEIGHT_POWER = 0.5  # class weight ~ (1 / frequency) ** this: 1 plain inverse, 0
 BATCH_SIZE = 8
 EPOCHS = 40
 LEARNING_RATE = 3e-3  # of Adam at the start; falls to 0 along a cosine
+LEAST_STEPS = 20  # batches an epoch has; fewer images are gone through several times
+PATIENCE = None  # epochs without a better validation mean IoU until it stops; None keeps EPOCHS
+FINE_TUNE_EPOCHS = 0  # afterwards, with the encoder's later blocks trained too; 0: frozen for good
+FINE_TUNE_FROM = "block_11_expand"  # the first of its layers that is trained then
+FINE_TUNE_RATE = 2e-4  # learning rate then
+RESUME = False  # True goes on with the run that was interrupted in OUTPUT_DIR
+MIXED_PRECISION = False  # True computes in float16 on a GPU with tensor cores; sums stay float32
+TENSORBOARD = False  # True writes OUTPUT_DIR/tensorboard: tensorboard --logdir output
 AUGMENT = True  # flips and varies the colours of the training images
 SEED = 1  # same seed, same machine: same result
 OUTPUT_DIR = "output"
@@ -77,51 +103,105 @@ CACHE_DIR = None  # folder for them; None: cache in OUTPUT_DIR
 
 PREDICTION_BATCH = 16  # images at a time where nothing is trained
 PREDICTION_ROWS = 8  # validation images shown in predictions.png
+NEEDED_MB = 200  # free in OUTPUT_DIR: the model, twice while it is saved, and the pictures
+TOO_FEW = ("{} pair(s) can't be split into training and validation: add pairs, or set "
+           "VALIDATION_IMAGE_DIR and VALIDATION_LABEL_DIR.")
 ONE_CLASS_SHARE = 0.999  # of the predicted pixels; more is worth a warning
-LOSSES = ("dice+cross-entropy", "dice", "cross-entropy")
 
 
 # ---- data ------------------------------------------------------------------------------------
 
 
-def load_data():
+def load_data(findings=()):
     """Reads training and validation pairs as the constants say, and prints the table of classes.
 
+    Args: findings, sentences on what else is wrong, to be raised together with what is found here.
     Returns: dict with images, labels, class_weights, validation_images, validation_labels,
         class_names, training_names, validation_names (image file names), validation_dirs.
-    Raises: InputError as import_data does.
+    Raises: InputError of all findings: wrong constants, pairing, files, sizes, label values.
     """
-    validation_dirs = (VALIDATION_IMAGE_DIR or IMAGE_DIR, VALIDATION_LABEL_DIR or LABEL_DIR)
-    pairs = pair_files(IMAGE_DIR, LABEL_DIR, skip_unlabelled=SKIP_UNLABELLED)
-    names, label_paths = pairs.image_names, pairs.label_files()
-    limits = {"memory_limit_gb": MEMORY_LIMIT_GB,
-              "cache_dir": CACHE_DIR or Path(OUTPUT_DIR) / "cache"}
-    if VALIDATION_IMAGE_DIR is None:
-        training_names, validation_names = split_names(names, VALIDATION_SPLIT, SEED)
-    else:
-        validation_pairs = pair_files(*validation_dirs)
-        training_names = names
-        validation_names = validation_pairs.image_names
-        label_paths += validation_pairs.label_files()
-    large = decoded_bytes(len(label_paths), IMAGE_SIZE) > MEMORY_LIMIT_GB * BYTES_PER_GB
-    class_names = find_class_names(label_paths, LABEL_DIR, CLASS_NAMES, IGNORE_LABEL,
-                                   limits["cache_dir"] if large else None)
+    findings = [*check_constants(globals()), *findings]
+    given = usable_constants(globals())  # a wrong constant does not hide what the folders lack
+    pairs, validation_pairs, validation_dirs = find_pairs(given, findings)
+    (images, labels, values), (validation_images, validation_labels, validation_values) = read_both(
+        pairs, validation_pairs, given["IMAGE_SIZE"], findings)
+    ignore_label = given["IGNORE_LABEL"]
+    all_values = np.concatenate([values[:], validation_values[:]])
+    class_names = name_classes(all_values, given["LABEL_DIR"], given["CLASS_NAMES"], ignore_label,
+                               findings)
+    check_label_values(pairs + validation_pairs, all_values, class_names, ignore_label, len(pairs),
+                       findings)
+    report(findings)
 
-    print(f"{len(training_names)} training and {len(validation_names)} validation images, "
+    print(f"{len(pairs)} training and {len(validation_pairs)} validation images, "
           f"{len(class_names)} classes")
-    images, labels, class_weights = import_images(
-        IMAGE_DIR, LABEL_DIR, IMAGE_SIZE, class_names, IGNORE_LABEL, training_names, WEIGHT_POWER,
-        **limits)
-    validation_images, validation_labels, _ = import_images(
-        *validation_dirs, IMAGE_SIZE, class_names, IGNORE_LABEL, validation_names, training=False,
-        **limits)
-    if count_pixels(validation_labels, len(class_names)).sum() == 0:
-        raise InputError(f"All pixels of the validation labels have the ignore label "
-                         f"{IGNORE_LABEL}: there is nothing to measure on; choose other images.")
+    class_weights = weigh_classes(labels, class_names, WEIGHT_POWER)
+    print_notes(pairs, values, validation_pairs, validation_values, class_names)
     return {"images": images, "labels": labels, "class_weights": class_weights,
             "validation_images": validation_images, "validation_labels": validation_labels,
-            "class_names": class_names, "training_names": training_names,
-            "validation_names": validation_names, "validation_dirs": validation_dirs}
+            "class_names": class_names, "validation_dirs": validation_dirs,
+            "training_names": pairs.image_names(),
+            "validation_names": validation_pairs.image_names()}
+
+
+def read_both(pairs, validation_pairs, image_size, findings):
+    """Decodes training and validation pairs, in memory or, above MEMORY_LIMIT_GB, into CACHE_DIR.
+
+    Args: findings, list to which a sentence for each kind of fault is added. Where it holds some
+        already, which keep from training, files are only looked at, and nothing is kept of them.
+    Returns: import_data.read_pairs' arrays of the training and of the validation pairs.
+    Raises: InputError of all findings so far, where a cache can't be written.
+    """
+    limit, cache_dir = 0, None
+    if not findings:
+        limit, cache_dir = MEMORY_LIMIT_GB, Path(CACHE_DIR or Path(OUTPUT_DIR) / "cache")
+        if not is_chief():  # in a folder that machines share, each writes its own
+            cache_dir /= f"worker_{worker_index()}"
+    faults, arrays = [], []
+    try:
+        for some, purpose in ((pairs, "training"), (validation_pairs, "validation")):
+            arrays.append(read_pairs(some, image_size, faults, limit, cache_dir, purpose))
+    except InputError as error:
+        report([*findings, *list_faults(faults), str(error)])
+    findings += list_faults(faults)
+    return arrays
+
+
+def find_pairs(given, findings):
+    """Pairs the files of the folders that the constants name.
+
+    Args: given, dict of constants, where None stands for a folder's name that can't be used;
+        findings, list to which sentences are added.
+    Returns: training Pairs, validation Pairs, validation folders (images, labels).
+    """
+    folders = given["IMAGE_DIR"], given["LABEL_DIR"]
+    validation_folders = tuple(
+        own or shared for own, shared in zip(
+            (given["VALIDATION_IMAGE_DIR"], given["VALIDATION_LABEL_DIR"]), folders))
+    pairs = Pairs() if None in folders else pair_files(
+        *folders, skip_unlabelled=given["SKIP_UNLABELLED"], findings=findings)
+    if given["VALIDATION_IMAGE_DIR"] is not None:
+        validation_pairs = Pairs() if None in validation_folders else pair_files(
+            *validation_folders, findings=findings)
+        return pairs, validation_pairs, validation_folders
+    if None in pairs.image_files + pairs.label_files:  # has been said; they can't be split by name
+        return pairs, Pairs(), validation_folders
+    if len(pairs) < 2:
+        findings += [TOO_FEW.format(len(pairs))] if pairs else []
+        return pairs, Pairs(), validation_folders
+    training, validation = split_names(pairs.image_names(), given["VALIDATION_SPLIT"],
+                                       given["SEED"])
+    return pairs.choose(training), pairs.choose(validation), validation_folders
+
+
+def print_notes(pairs, values, validation_pairs, validation_values, class_names):
+    """Prints what does not keep from training, but should be known; arguments as in load_data."""
+    if len(pairs) < BATCH_SIZE:
+        print(f"Note: there are fewer training images ({len(pairs)}) than BATCH_SIZE "
+              f"({BATCH_SIZE}): each batch holds all of them.")
+    for note in compare_classes(values, validation_pairs, validation_values, class_names,
+                                IGNORE_LABEL):
+        print(note)
 
 
 def split_names(names, share, seed):
@@ -130,8 +210,7 @@ def split_names(names, share, seed):
     Raises: InputError where there are fewer than two names.
     """
     if len(names) < 2:
-        raise InputError(f"{len(names)} pair(s) can't be split into training and validation: add "
-                         f"pairs, or set VALIDATION_IMAGE_DIR and VALIDATION_LABEL_DIR.")
+        raise InputError(TOO_FEW.format(len(names)))
     count = min(max(1, round(share * len(names))), len(names) - 1)
     order = np.random.default_rng(seed).permutation(len(names))
     validation = {names[index] for index in order[:count]}
@@ -155,10 +234,10 @@ def dice_loss(labels, logits, class_weights, ignore_label=255):
     logits = tf.cast(logits, tf.float32)
     truth, counted = _one_hot(labels, logits.shape[-1], ignore_label)
     probability = tf.nn.softmax(logits) * counted[..., None]
-    overlap = tf.reduce_sum(truth * probability, (0, 1, 2))
-    true_pixels = tf.reduce_sum(truth, (0, 1, 2))
-    dice = tf.math.divide_no_nan(
-        2 * overlap, true_pixels + tf.reduce_sum(probability, (0, 1, 2)))
+    overlap, true_pixels, predicted_pixels = (
+        sum_over_devices(tf.reduce_sum(value, (0, 1, 2)))
+        for value in (truth * probability, truth, probability))
+    dice = tf.math.divide_no_nan(2 * overlap, true_pixels + predicted_pixels)
     weights = tf.cast(class_weights, tf.float32) * tf.cast(true_pixels > 0, tf.float32)
     return tf.math.divide_no_nan(tf.reduce_sum(weights * (1 - dice)), tf.reduce_sum(weights))
 
@@ -171,8 +250,8 @@ def cross_entropy_loss(labels, logits, class_weights, ignore_label=255):
     logits = tf.cast(logits, tf.float32)
     truth, _ = _one_hot(labels, logits.shape[-1], ignore_label)
     weighted = truth * tf.cast(class_weights, tf.float32)
-    loss = -tf.reduce_sum(weighted * tf.nn.log_softmax(logits))
-    return tf.math.divide_no_nan(loss, tf.reduce_sum(weighted))
+    loss = sum_over_devices(-tf.reduce_sum(weighted * tf.nn.log_softmax(logits)))
+    return tf.math.divide_no_nan(loss, sum_over_devices(tf.reduce_sum(weighted)))
 
 
 def _one_hot(labels, num_classes, ignore_label):
@@ -204,87 +283,170 @@ def make_loss(name, class_weights, ignore_label):
 # ---- training --------------------------------------------------------------------------------
 
 
-class Validation(keras.callbacks.Callback):
-    """After each epoch: measures on the validation set, saves the best model, writes history.csv.
-
-    One confusion matrix over all validation images; mean IoU is added to Keras' progress line.
-    """
-
-    def __init__(self, whole_model, predict, data, output_dir):
-        super().__init__()
-        self.whole_model, self.predict = whole_model, predict
-        self.data, self.output_dir = data, Path(output_dir)
-        self.best, self.history = None, []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.start = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        metrics = measure(self.predict(self.data["validation_images"]), self.data)
-        for name in ("mean_iou", "mean_iou_without_background"):  # Keras' line can't show None
-            logs[name] = float("nan") if metrics[name] is None else metrics[name]
-        self.history.append({
-            "epoch": epoch + 1, "loss": logs["loss"], "mean_iou": metrics["mean_iou"],
-            "mean_iou_without_background": metrics["mean_iou_without_background"],
-            "seconds": time.monotonic() - self.start,
-            **{f"iou {name}": iou for name, iou in zip(self.data["class_names"], metrics["iou"])}})
-        write_history(self.output_dir / "history.csv", self.history)
-        if self.best is None or metrics["mean_iou"] > self.best["mean_iou"]:
-            self.best = {"epoch": epoch + 1, **metrics}
-            save_model(self.whole_model, self.output_dir / "model.keras")
-
-
-def train(model, data, output_dir):
-    """Fits the model as the constants say and leaves the best epoch's weights in it.
+def train(model, data, output_dir, strategy):
+    """Trains the model as the constants say and saves the best epoch as model.keras.
 
     A frozen encoder never changes, so only the decoder is trained, on what the int8 encoder makes
     of the images: faster than Keras' own encoder, and the decoder learns on what the device
     computes. An encoder with random weights is trained as a part of the whole model.
-    Returns: list of a dict an epoch (the columns of history.csv), and the best epoch's number.
+    Returns: the record: history, list of a dict an epoch (the columns of history.csv), and best,
+        the metrics of the best epoch.
+    Raises: InputError as training.fit does, and where RESUME does not fit.
     """
-    dataset = make_dataset(data["images"], data["labels"], BATCH_SIZE, AUGMENT, shuffle=True,
-                           seed=SEED)
-    trained, predict = model, make_predictor(model)
-    if not model.get_layer("encoder").trainable:
+    record = {"constants": describe_run(model, data), "epochs": 0, "history": [], "best": None}
+    optimizer_variables, best_weights = None, []
+    if RESUME:
+        optimizer_variables = resume(model, record, best_weights, output_dir)
+    options = {"augment": AUGMENT, "seed": SEED, "repeats": count_repeats(len(data["images"]))}
+    loss = make_loss(LOSS, data["class_weights"], IGNORE_LABEL)
+    is_interrupted = False
+    for phase in plan_phases(model, data, record["epochs"]):
+        if best_weights and record["epochs"] == phase.first_epoch > 0:
+            model.set_weights(best_weights)  # fine-tuning goes on from the best epoch
+        predict = make_predictor(phase.model, phase.features)
+        is_interrupted = fit(
+            phase, strategy, loss, data, BATCH_SIZE, options,
+            make_epoch_end(model, predict, data, record, best_weights, output_dir),
+            record["epochs"], optimizer_variables, MIXED_PRECISION)
+        if record["best"] is None:  # interrupted in the first epoch
+            keep_best(model, {"epoch": 0, **measure(predict(data["validation_images"]), data)},
+                      record, best_weights, output_dir)
+        if is_interrupted or is_patience_over(record):
+            break
+        optimizer_variables = None
+    if is_interrupted:
+        print(f"Interrupted after {record['epochs']} of {EPOCHS + FINE_TUNE_EPOCHS} epochs. To go "
+              f"on: RESUME = True, and python main.py again.", flush=True)
+    return record
+
+
+def plan_phases(model, data, epochs_done):
+    """Yields the training.Phase of the frozen encoder, and that of fine-tuning where wanted."""
+    encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
+    if encoder.trainable:
+        yield Phase(model, None, LEARNING_RATE, 0, EPOCHS)
+        return
+    if epochs_done < EPOCHS:
         print("Quantising the encoder: the decoder is trained on its int8 features", flush=True)
         calibration_images = data["images"][calibration_indices(len(data["images"]))]
-        features = make_feature_function(model.get_layer("encoder"),
-                                         with_both_ends(calibration_images))
-        dataset, trained = stream_features(dataset, features), model.get_layer("decoder")
-        predict = make_predictor(trained, features)
-    # A model of the same layers is compiled, so that no loss function is saved with the model.
-    trained = keras.Model(trained.inputs, trained.outputs)
-    steps = math.ceil(len(data["images"]) / BATCH_SIZE)
-    schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, EPOCHS * steps)
-    trained.compile(keras.optimizers.Adam(schedule),
-                    make_loss(LOSS, data["class_weights"], IGNORE_LABEL))
-    validation = Validation(model, predict, data, output_dir)
-    try:
-        trained.fit(dataset, epochs=EPOCHS, callbacks=[validation], verbose=1, shuffle=False)
-    except KeyboardInterrupt:
-        print(f"\nInterrupted after {len(validation.history)} of {EPOCHS} epochs.", flush=True)
-    if validation.best is None:
-        raise InputError("No epoch was finished, so there is no model.")
-    model.load_weights(Path(output_dir) / "model.keras")
-    return validation.history, validation.best["epoch"]
+        features = make_feature_function(encoder, with_both_ends(calibration_images))
+        fast_call = None if MIXED_PRECISION else functools.partial(training_call, decoder)
+        yield Phase(decoder, features, LEARNING_RATE, 0, EPOCHS, fast_call)
+    if epochs_done < EPOCHS + FINE_TUNE_EPOCHS and FINE_TUNE_EPOCHS:
+        unfreeze(encoder, FINE_TUNE_FROM)
+        yield Phase(model, None, FINE_TUNE_RATE, EPOCHS, EPOCHS + FINE_TUNE_EPOCHS)
 
 
-def stream_features(dataset, features):
-    """Puts the encoder's features in place of the images of a dataset of batches.
+def count_repeats(count):
+    """Returns how often an epoch goes through so few images: until it has LEAST_STEPS batches."""
+    return max(1, round(LEAST_STEPS * BATCH_SIZE / count))
 
-    Args: dataset of (image, label); features, function uint8 (batch, height, width, 3) -> list of
-        float32 arrays.
-    Returns: tf.data.Dataset of (tuple of float32 tensors, label).
+
+def make_epoch_end(model, predict, data, record, best_weights, output_dir):
+    """Returns the function that training.fit calls after each epoch.
+
+    It measures on the validation set with one confusion matrix, prints a line, saves the best model
+    and all that a later run needs to go on; it returns whether PATIENCE is over.
     """
-    image, _ = next(iter(dataset))
-    shapes = [(None, *array.shape[1:]) for array in features(np.uint8(image))]
+    writer = (tf.summary.create_file_writer(str(output_dir / "tensorboard"))
+              if TENSORBOARD and is_chief() else None)
 
-    def encode(image, label):
-        arrays = tf.numpy_function(features, [tf.cast(tf.round(image), tf.uint8)],
-                                   [tf.float32] * len(shapes), stateful=False)
-        return tuple(map(tf.ensure_shape, arrays, shapes)), label
+    def finish(epoch, loss, seconds, optimizer):
+        start = time.monotonic()
+        predictions = predict(data["validation_images"])
+        metrics = measure(predictions, data)
+        row = {"epoch": epoch + 1, "loss": loss, "mean_iou": metrics["mean_iou"],
+               "mean_iou_without_background": metrics["mean_iou_without_background"],
+               "seconds": seconds, "evaluation_seconds": time.monotonic() - start,
+               **{f"iou {name}": iou for name, iou in zip(data["class_names"], metrics["iou"])}}
+        record["history"].append(row)
+        record["epochs"] = epoch + 1
+        is_best = record["best"] is None or metrics["mean_iou"] > record["best"]["mean_iou"]
+        print(format_epoch(row, metrics, data["class_names"], is_best), flush=True)
+        warn_of_one_class(predictions, data["class_names"])
+        if is_best:
+            keep_best(model, {"epoch": epoch + 1, **metrics}, record, best_weights, output_dir)
+        if is_chief():
+            write_history(output_dir / "history.csv", record["history"])
+            save_state(output_dir, record, model.weights, optimizer.variables)
+        if writer is not None:
+            write_summary(writer, row)
+        return is_patience_over(record)
 
-    return dataset.map(encode, num_parallel_calls=2).prefetch(2)
+    return finish
+
+
+def keep_best(model, metrics, record, best_weights, output_dir):
+    """Notes the metrics as the best so far, keeps the weights, and saves model.keras."""
+    record["best"], best_weights[:] = metrics, model.get_weights()
+    if is_chief():
+        with computing_in(model, "float32" if MIXED_PRECISION else None):
+            save_model(model, Path(output_dir) / "model.keras")
+
+
+def is_patience_over(record):
+    """Whether PATIENCE epochs have passed without a better mean IoU."""
+    return PATIENCE is not None and record["epochs"] - record["best"]["epoch"] >= PATIENCE
+
+
+def format_epoch(row, metrics, class_names, is_best):
+    """Returns an epoch's line: loss, mean IoU, the worst class and its IoU, seconds."""
+    occurring = [(iou, name) for iou, name in zip(metrics["iou"], class_names) if iou is not None]
+    worst_iou, worst = min(occurring)
+    return (f"epoch {row['epoch']:>{len(str(EPOCHS + FINE_TUNE_EPOCHS))}}/"
+            f"{EPOCHS + FINE_TUNE_EPOCHS}  loss {row['loss']:.4f}  mean IoU "
+            f"{100 * row['mean_iou']:5.2f} %  worst: {worst} {100 * worst_iou:.2f} %  "
+            f"{row['seconds'] + row['evaluation_seconds']:.1f} s" + ("  best" if is_best else ""))
+
+
+def write_summary(writer, row):
+    """Writes an epoch's numbers for TensorBoard."""
+    with writer.as_default(step=row["epoch"]):
+        for name, value in row.items():
+            if name != "epoch" and value is not None:
+                tf.summary.scalar(name, value)
+    writer.flush()
+
+
+def describe_run(model, data):
+    """Returns the constants that a run which goes on must have in common with the earlier one."""
+    return {"CLASS_NAMES": list(data["class_names"]), "IMAGE_SIZE": list(IMAGE_SIZE),
+            "DECODER_FILTERS": json.loads(json.dumps(DECODER_FILTERS)), "BATCH_SIZE": BATCH_SIZE,
+            "IGNORE_LABEL": IGNORE_LABEL,
+            "frozen encoder": not model.get_layer("encoder").trainable,
+            "training images": data["training_names"]}
+
+
+def resume(model, record, best_weights, output_dir):
+    """Takes up the state that an earlier run left in OUTPUT_DIR, into the arguments.
+
+    Returns: the optimizer's variables, or None where the earlier run had ended a phase.
+    Raises: InputError where the earlier run had other classes, sizes, decoder, images.
+    """
+    state = load_state(output_dir)
+    if state is None:
+        print(f"There is nothing to go on with in {output_dir}: starting at epoch 1.", flush=True)
+        return None
+    content, weights, optimizer_variables = state
+    differences = [f"{name} was {shorten(content['constants'].get(name))} and is {shorten(value)}"
+                   for name, value in record["constants"].items()
+                   if content["constants"].get(name) != value]
+    if differences:
+        raise InputError(f"The run in {output_dir} can't be gone on with: "
+                         f"{'; '.join(differences)}. Set them as they were, or RESUME = False to "
+                         f"start again.")
+    info = {"image_size": IMAGE_SIZE, "class_names": content["constants"]["CLASS_NAMES"]}
+    best_weights[:] = load_model(output_dir, info).get_weights()
+    model.set_weights(weights)
+    record.update(content)
+    print(f"Going on after epoch {record['epochs']} (RESUME).", flush=True)
+    is_phase_over = record["epochs"] in (EPOCHS, EPOCHS + FINE_TUNE_EPOCHS)
+    return None if is_phase_over else optimizer_variables
+
+
+def shorten(value):
+    """Returns a value as text; of a long list the first five and the count."""
+    return f"[{list_names(value)}]" if isinstance(value, list) else str(value)
 
 
 def make_predictor(model, features=None):
@@ -377,7 +539,7 @@ def describe_model(model, data, metrics):
         "ignore_label": IGNORE_LABEL,
         "class_weights": [float(weight) for weight in data["class_weights"]],
         "decoder_filters": list(DECODER_FILTERS),
-        "encoder_frozen": not model.get_layer("encoder").trainable,
+        "encoder_frozen": not model.get_layer("encoder").trainable_variables,
         "image_dir": str(IMAGE_DIR), "label_dir": str(LABEL_DIR),
         "validation_image_dir": str(data["validation_dirs"][0]),
         "validation_label_dir": str(data["validation_dirs"][1]),
@@ -385,6 +547,7 @@ def describe_model(model, data, metrics):
         "validation_images": data["validation_names"],
         "training": {"loss": LOSS, "weight_power": WEIGHT_POWER, "batch_size": BATCH_SIZE,
                      "epochs": EPOCHS, "learning_rate": LEARNING_RATE, "augment": AUGMENT,
+                     "fine_tune_epochs": FINE_TUNE_EPOCHS, "mixed_precision": MIXED_PRECISION,
                      "seed": SEED, "weights": str(WEIGHTS)},
         "validation_metrics": metrics,
         "versions": {"python": platform.python_version(), "tensorflow": tf.__version__,
@@ -392,19 +555,27 @@ def describe_model(model, data, metrics):
     }
 
 
-def make_output_dir(folder):
+def make_output_dir(folder, findings=None):
     """Makes the folder and tries to write there, so that it is not found out after the training.
 
-    Raises: InputError where it can't be written.
+    Args: findings, see pairing.report. Returns: the folder as Path, or None where it is no path.
+    Raises: InputError where it can't be written, or where less than NEEDED_MB are free.
     """
-    folder = Path(folder)
+    if check_constants({"OUTPUT_DIR": folder}):
+        return None  # load_data says so
+    folder, sentences = Path(folder), []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / "writable.txt", lambda file: file.write(b"yes"))
         (folder / "writable.txt").unlink()
+        free = shutil.disk_usage(folder).free // 10**6
+        if free < NEEDED_MB:
+            sentences = [f"OUTPUT_DIR {folder} has {free} MB free, but {NEEDED_MB} MB are needed: "
+                         f"choose another folder or make room."]
     except OSError as error:
-        raise InputError(f"OUTPUT_DIR {folder} can't be written ({error.strerror}): choose "
-                         f"another folder or make room.") from error
+        sentences = [f"OUTPUT_DIR {folder} can't be written ({error.strerror}): choose another "
+                     f"folder or make room."]
+    report(sentences, findings)
     return folder
 
 
@@ -419,25 +590,36 @@ def warn_of_one_class(predictions, class_names):
 
 def main():
     """Reads, trains, saves, and draws, as the constants say."""
-    check_image_size(IMAGE_SIZE)
-    start = time.monotonic()
-    output_dir = make_output_dir(OUTPUT_DIR)
+    start, findings = time.monotonic(), []
+    strategy, sentence = choose_strategy()
+    print(sentence, flush=True)
+    output_dir = make_output_dir(OUTPUT_DIR, findings)
+    data = load_data(findings)
     keras.utils.set_random_seed(SEED)
-    data = load_data()
-    model = get_model(IMAGE_SIZE, len(data["class_names"]), WEIGHTS, DECODER_FILTERS)
-    history, best_epoch = train(model, data, output_dir)
+    with strategy.scope():
+        model = get_model(IMAGE_SIZE, len(data["class_names"]), WEIGHTS, DECODER_FILTERS)
+    record = train(model, data, output_dir, strategy)
+    if is_chief():  # other machines' processes have the same model and write nothing
+        write_results(data, record, output_dir)
+        print(f"{(time.monotonic() - start) / 60:.1f} minutes. Look at "
+              f"{output_dir}/predictions.png and {output_dir}/curves.png; the model is "
+              f"{output_dir}/model.keras.")
 
+
+def write_results(data, record, output_dir):
+    """Writes model.json and the pictures, and prints the IoU of each class."""
+    # From the file: variables that several machines share can't be read by one of them alone.
+    model = load_model(output_dir, {**data, "image_size": IMAGE_SIZE})
     predictions = make_predictor(model)(data["validation_images"])
-    metrics = {"epoch": best_epoch, **measure(predictions, data)}
+    metrics = {"epoch": record["best"]["epoch"], **measure(predictions, data)}
     write_json(output_dir / "model.json", describe_model(model, data, metrics))
-    draw_curves(output_dir / "curves.png", history, data["class_names"])
+    if record["history"]:
+        draw_curves(output_dir / "curves.png", record["history"], data["class_names"])
     draw_predictions(output_dir / "predictions.png", predictions, data)
-    print(f"\nBest epoch: {best_epoch} of {EPOCHS}, {len(data['validation_names'])} validation "
-          f"images")
+    print(f"\nBest epoch: {metrics['epoch']} of {record['epochs']}, "
+          f"{len(data['validation_names'])} validation images")
     print(format_iou_table(data["class_names"], {"Keras": metrics}))
     warn_of_one_class(predictions, data["class_names"])
-    print(f"{(time.monotonic() - start) / 60:.1f} minutes. Look at {output_dir}/predictions.png "
-          f"and {output_dir}/curves.png; the model is {output_dir}/model.keras.")
 
 
 if __name__ == "__main__":
@@ -445,3 +627,5 @@ if __name__ == "__main__":
         main()
     except InputError as error:
         sys.exit(f"Error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("Interrupted; what was saved in OUTPUT_DIR after the last whole epoch is whole.")

@@ -6,14 +6,18 @@ Plain NumPy and Pillow: predict.py takes this file along to a Coral without Tens
 import colorsys
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from import_data import InputError, resize_label
+from import_data import MAX_CLASSES, InputError, resize_label
 
 MODEL_INFO_FILE = "model.json"
+LARGEST_SIDE = 8192  # pixels of a model's input; more in a model.json is damage
+# Control characters could write over a terminal, surrogates can't be printed at all.
+UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 OVERLAY_OPACITY = 0.55
 PICTURE_HEIGHT = 192  # pixels of one picture in a grid
 IGNORED_COLOUR = (255, 255, 255)  # how pixels of the ignore label are drawn
@@ -215,22 +219,100 @@ def write_json(path, content):
     write_whole(path, lambda file: file.write(text.encode("utf-8")))
 
 
-def read_model_info(folder):
-    """Reads model.json, which main.py leaves beside the model.
+def read_model_info(folder, needed=("class_names", "class_colours", "image_size")):
+    """Reads model.json, which main.py leaves beside the model, and checks it field by field.
 
+    Args: needed, names of the fields that must be there; others are checked where they are.
     Returns: dict with class_names, class_colours, image_size, ignore_label and more (see main.py).
-    Raises: InputError where the file is missing, is no JSON, or lacks what later scripts need.
+    Raises: InputError where the file is missing, can't be read, or holds what main.py never writes.
     """
     path = Path(folder) / MODEL_INFO_FILE
     if not path.is_file():
         raise InputError(f"There is no {path}: run main.py first, or correct OUTPUT_DIR.")
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
-        names, colours, size = info["class_names"], info["class_colours"], info["image_size"]
-        sound = (len(names) == len(colours) >= 2 and len(size) == 2
-                 and all(isinstance(side, int) and side > 0 for side in size))
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not what main.py writes: train again.") from error
-    if not sound:
-        raise InputError(f"{path} is not what main.py writes: train again.")
+    except (ValueError, RecursionError, OSError) as error:
+        raise InputError(f"{path} can't be read as JSON ({error}): train again.") from error
+    if not isinstance(info, dict):
+        raise InputError(f"{path} holds {_shorten(info)}, but not the fields of a model: train "
+                         f"again.")
+    missing = [name for name in needed if name not in info]
+    if missing:
+        raise InputError(f"{path} lacks {', '.join(missing)}: train again.")
+    for name, (find_wrong, form) in MODEL_INFO_FORMS.items():
+        wrong = find_wrong(info[name]) if name in info else []
+        if wrong:
+            raise InputError(f"{path}: {name} holds {_shorten(wrong[0])}, but needed is {form}: "
+                             f"train again.")
+    names, colours = info.get("class_names"), info.get("class_colours")
+    if names and colours and len(names) != len(colours):
+        raise InputError(f"{path}: class_names holds {len(names)} classes and class_colours "
+                         f"{len(colours)} colours: train again.")
     return info
+
+
+def _shorten(value):
+    """Returns a value as one short line of JSON, whatever characters are in it."""
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:40]} ... ({len(text)} characters)"
+
+
+def _is_text(value):
+    return isinstance(value, str) and value.strip() != "" and not UNPRINTABLE.search(value)
+
+
+def _is_file_name(value):
+    return _is_text(value) and not set(value) & set("/\\") and value not in (".", "..")
+
+
+def _is_integer(value, lowest, highest):
+    return type(value) is int and lowest <= value <= highest  # True and False are int as well
+
+
+def _is_colour(value):
+    return (isinstance(value, list) and len(value) == 3
+            and all(_is_integer(channel, 0, 255) for channel in value))
+
+
+def _is_side(value):
+    return _is_integer(value, 32, LARGEST_SIDE) and value % 32 == 0
+
+
+def _is_channels(value):
+    values = value if isinstance(value, list) and len(value) == 2 else [value]
+    return all(_is_integer(number, 1, 65536) for number in values)
+
+
+def _one(is_sound):
+    """Makes a function that returns a list of the value itself where it is not sound."""
+    return lambda value: [] if is_sound(value) else [value]
+
+
+def _many(is_sound, fewest, most=None):
+    """Makes a function that returns a list's entries that are not sound, or the misfit itself."""
+    def find_wrong(values):
+        if (not isinstance(values, list) or len(values) < fewest
+                or (most is not None and len(values) > most)):
+            return [values]
+        return [value for value in values if not is_sound(value)]
+
+    return find_wrong
+
+
+_FOLDER = _one(_is_text), "the path of a folder"
+_FILE_NAMES = _many(_is_file_name, 1), "a list of plain file names that lead to no other folder"
+MODEL_INFO_FORMS = {  # field: what finds the wrong parts of its value, what it must be
+    "class_names": (_many(_is_text, 2, MAX_CLASSES), f"a list of 2 to {MAX_CLASSES} names"),
+    "class_colours": (_many(_is_colour, 2, MAX_CLASSES),
+                      "a list of colours, three integers from 0 to 255 each"),
+    "image_size": (_many(_is_side, 2, 2),
+                   f"height and width, multiples of 32 from 32 to {LARGEST_SIDE}"),
+    "ignore_label": (_one(lambda value: value is None or _is_integer(value, 0, 255)),
+                     "null or an integer from 0 to 255"),
+    "decoder_filters": (_many(_is_channels, 4, 4),
+                        "a list of four numbers of channels, or of four pairs of them"),
+    "encoder_frozen": (_one(lambda value: isinstance(value, bool)), "true or false"),
+    "image_dir": _FOLDER, "label_dir": _FOLDER,
+    "validation_image_dir": _FOLDER, "validation_label_dir": _FOLDER,
+    "training_images": _FILE_NAMES, "validation_images": _FILE_NAMES,
+}

@@ -2,16 +2,19 @@
 
     python predict.py
 
-To a Coral go predict.py, import_data.py, measuring.py, the .tflite files and model.json; it needs
-numpy, pillow, one TFLite runtime (ai-edge-litert, tflite-runtime or tensorflow) and libedgetpu.
+To a Coral go predict.py, import_data.py, pairing.py, measuring.py, the .tflite files and
+model.json; it needs numpy, pillow, libedgetpu and one TFLite runtime (ai-edge-litert,
+tflite-runtime or tensorflow).
 Leaves in RESULT_DIR masks/ (palette PNGs: the pixel is the class) and overlays/ (to look at, with
 a legend), and prints median times. Exit code 1 where a picture can't be read.
 """
 
 import ctypes
 import importlib
+import math
 import os
 import platform
+import struct
 import sys
 import time
 import warnings
@@ -23,7 +26,8 @@ import numpy as np
 from PIL import Image
 
 import measuring
-from import_data import InputError, Progress, find_images, list_names, load_image, resize_image
+from import_data import MAX_CLASSES, InputError, Progress, load_image, resize_image
+from pairing import find_images, list_names
 
 # Model
 MODEL_PATH = "output/model_int8.tflite"  # where the Edge TPU is, its *_edgetpu.tflite is taken
@@ -48,6 +52,30 @@ COMPILED_OPERATION = b"edgetpu-custom-op"  # stands in every file that edgetpu_c
 PADDING = 128  # grey: 0 to the network, like the zeros that its convolutions pad with
 STEPS = ("load", "resize", "inference", "mask")
 
+# Which fields of a .tflite's tables lead to other parts, by their numbers in TensorFlow's schema
+# (tensorflow/compiler/mlir/lite/schema/schema.fbs): to a table, to a [vector of tables], to a
+# vector of numbers of so many bytes, to text. None must not be there (sparse tensors, constants in
+# other files, operations of other frameworks), and what lies "outside" must not be used (constants
+# behind the model, in files above 2 GB): no file for the Edge TPU has them.
+FILE_PARTS = {
+    "Model": {1: ["OperatorCode"], 2: ["SubGraph"], 3: "text", 4: ["Buffer"], 5: 4,
+              6: ["Metadata"], 7: ["SignatureDef"], 8: None, 9: None},
+    "OperatorCode": {1: "text"},
+    "SubGraph": {0: ["Tensor"], 1: 4, 2: 4, 3: ["Operator"], 4: "text"},
+    "Tensor": {0: 4, 3: "text", 4: "Quantization", 6: None, 7: 4, 9: None, 10: None},
+    "Quantization": {0: 4, 1: 4, 2: 4, 3: 8, 5: None},
+    "Operator": {1: 4, 2: 4, 4: "Options", 5: 1, 7: 1, 8: 4, 9: "outside", 12: None},
+    "Options": {},
+    "ShapeOptions": {0: 4},  # of RESHAPE and SQUEEZE, the two that hold a vector
+    "Buffer": {0: 1, 1: "outside"},
+    "Metadata": {0: "text"},
+    "SignatureDef": {0: ["TensorMap"], 1: ["TensorMap"], 2: "text"},
+    "TensorMap": {0: "text"},
+}
+SHAPE_OPTIONS = (17, 30)  # the schema's numbers of ReshapeOptions and SqueezeOptions
+MAX_ELEMENTS = 2**28  # of a tensor; more means that its shape is damaged
+MAX_PARTS = 100_000  # tables of a file; more means that a count is damaged
+
 
 class Picture(NamedTuple):
     """A picture: its result's name, the RGB PIL image, its own (height, width), its file."""
@@ -56,6 +84,93 @@ class Picture(NamedTuple):
     image: Any  # of a large JPEG no more than the model needs
     size: tuple
     path: Any = None
+
+
+# ---- the file --------------------------------------------------------------------------------
+
+
+def check_file(data):
+    """Walks through a .tflite and checks that every part of it lies inside the file.
+
+    The runtimes don't look: a truncated file crashes them, Python and all.
+    Args: data, the file's bytes. Raises: ValueError where it is damaged or no .tflite.
+    """
+    if data[4:8] != b"TFL3":
+        raise ValueError("it is empty." if not data else "it is no .tflite file.")
+    waiting, count = [("Model", _number(data, "I", 0))], 0
+    while waiting:
+        name, start = waiting.pop()
+        count += 1
+        if count > MAX_PARTS:
+            raise ValueError("it is damaged: too many parts.")
+        fields = _list_fields(data, start)
+        for field, kind in FILE_PARTS[name].items():
+            place = fields[field] if field < len(fields) else None
+            if place is not None:
+                waiting += _check_field(data, place, kind)
+        if name == "Tensor" and fields and fields[0]:
+            _check_shape(data, fields[0])
+        if (name == "Operator" and len(fields) > 4 and fields[3] and fields[4]
+                and _number(data, "B", fields[3]) in SHAPE_OPTIONS):
+            waiting += _check_field(data, fields[4], "ShapeOptions")
+
+
+def _check_shape(data, place):
+    """A damaged dimension would have the runtime fill the memory, or compute for hours."""
+    start = place + _number(data, "I", place)
+    sides = struct.unpack_from(f"<{_number(data, 'I', start)}i", data, start + 4)
+    if math.prod(abs(side) for side in sides) > MAX_ELEMENTS:
+        raise ValueError(f"it is damaged: a tensor of the shape {sides[:8]}.")
+
+
+def _check_inside(data, place, size):
+    if not 0 <= place <= len(data) - size:
+        raise ValueError(f"it is truncated or damaged: bytes {place} to {place + size} of its "
+                         f"{len(data)}.")
+
+
+def _number(data, kind, place):
+    """Reads a little-endian number of one of struct's kinds."""
+    _check_inside(data, place, struct.calcsize(f"<{kind}"))
+    return struct.unpack_from(f"<{kind}", data, place)[0]
+
+
+def _list_fields(data, start):
+    """Returns where the fields of the table at start lie, None for those it leaves out."""
+    vtable = start - _number(data, "i", start)
+    size, length = _number(data, "H", vtable), _number(data, "H", vtable + 2)
+    _check_inside(data, start, length)
+    offsets = [_number(data, "H", place) for place in range(vtable + 4, vtable + size, 2)]
+    if size < 4 or size % 2 or length < 4 or any(0 < offset < 4 or offset >= length
+                                                 for offset in offsets):
+        raise ValueError(f"it is damaged: the table at byte {start}.")
+    return [start + offset if offset else None for offset in offsets]
+
+
+def _check_field(data, place, kind):
+    """Checks what the field at a place leads to; returns the (name, start) of tables behind it."""
+    if kind is None:
+        raise ValueError("it uses a part of the format that no model for the Edge TPU has.")
+    if kind == "outside":
+        if _number(data, "Q", place) > 1:
+            raise ValueError("its constants lie behind the model, as in files above 2 GB.")
+        return []
+    start = place + _number(data, "I", place)
+    if isinstance(kind, str) and kind != "text":
+        return [(kind, start)]
+    count = _number(data, "I", start)
+    size = 4 if isinstance(kind, list) else 1 if kind == "text" else kind
+    _check_inside(data, start + 4, count * size)
+    if kind == "text":
+        data[start + 4:start + 4 + count].decode("utf-8")  # the runtimes do that later, unguarded
+        if _number(data, "B", start + 4 + count):
+            raise ValueError(f"it is damaged: the text at byte {start} has no end.")
+    if not isinstance(kind, list):
+        return []
+    if count > MAX_PARTS:
+        raise ValueError("it is damaged: too many parts.")
+    places = range(start + 4, start + 4 + 4 * count, 4)
+    return [(kind[0], place + _number(data, "I", place)) for place in places]
 
 
 # ---- the model -------------------------------------------------------------------------------
@@ -132,17 +247,22 @@ def choose_model(path, library):
 def open_model(path, threads=1, delegate=None):
     """Opens a .tflite model; returns its interpreter with tensors allocated.
 
+    The file is checked first and the model run once, so that a damaged one is found here.
     Args: delegate as find_delegate returns it, or None: the processor.
     Raises: InputError where the file is missing, no .tflite, or compiled and without delegate.
     """
     runtime, delegates = load_runtime(), None if delegate is None else [delegate]
     try:
+        check_file(Path(path).read_bytes())
         with warnings.catch_warnings():  # tf.lite's is only taken where there is no other
             warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated")
             interpreter = runtime.Interpreter(
                 model_path=str(path), num_threads=threads, experimental_delegates=delegates)
         interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
+        interpreter.invoke()  # on whatever is in the input: only this runs all of its own checks
+        for detail in interpreter.get_input_details() + interpreter.get_output_details():
+            interpreter.get_tensor(detail["index"])
+    except (ValueError, RuntimeError, OSError) as error:
         if delegate is None and COMPILED_OPERATION.decode() in str(error):
             error = "it is compiled for the Edge TPU and needs its delegate"
         raise InputError(f"{path} can't be opened as a .tflite model: {error}") from None
@@ -150,12 +270,26 @@ def open_model(path, threads=1, delegate=None):
 
 
 def model_shape(interpreter):
-    """Returns the (height, width) that the model takes and its number of classes, or raises."""
+    """Returns the (height, width) that the model takes and its number of classes.
+
+    Raises: InputError where the model's inputs and outputs are not those of a segmentation.
+    """
     details = interpreter.get_input_details() + interpreter.get_output_details()
     shapes = [tuple(map(int, detail["shape"])) for detail in details]
     if [len(shape) for shape in shapes] != [4, 4] or shapes[0][::3] != (1, 3):
         raise InputError(f"The model's inputs and outputs have the shapes {shapes}; needed are one "
                          f"input (1, height, width, 3), one output (1, height, width, classes).")
+    types = [detail["dtype"] for detail in details]
+    if not set(types) <= {np.int8, np.uint8, np.float32}:
+        names = [np.dtype(dtype).name for dtype in types]
+        raise InputError(f"The model's input and output hold {' and '.join(names)}; needed are "
+                         f"int8, uint8 or float32.")
+    scale = details[0]["quantization"][0]
+    if types[0] != np.float32 and not 0 < scale < np.inf:
+        raise InputError(f"The model's input has the scale {scale}: it is damaged or was quantised "
+                         f"by another tool; run tflite_convert.py again.")
+    if not 2 <= shapes[1][3] <= MAX_CLASSES:
+        raise InputError(f"The model gives {shapes[1][3]} classes; masks hold 2 to {MAX_CLASSES}.")
     return shapes[0][1:3], shapes[1][3]
 
 
@@ -169,7 +303,7 @@ def read_classes(folder, num_classes):
         print(f"There is no {path}: the classes are numbered.")
         names = [f"class {index}" for index in range(num_classes)]
         return names, measuring.class_colours(num_classes)
-    info = measuring.read_model_info(folder)
+    info = measuring.read_model_info(folder, needed=("class_names", "class_colours"))
     if len(info["class_names"]) != num_classes:
         raise InputError(f"{path} names {len(info['class_names'])} classes, but the model gives "
                          f"{num_classes}: take the two files of one training.")

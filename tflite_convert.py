@@ -12,7 +12,6 @@ would refuse the file, or did.
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from edgetpu_check import check_model, format_report, make_compilable
@@ -29,26 +28,16 @@ from quantise import (
     unscaled,
     with_both_ends,
 )
+from saved_model import load_model
 
 INPUT_TYPE = "int8"  # int8: pixel - 128; uint8: the pixel, one more operation in front
 OUTPUT_TYPE = "int8"  # of the logits, int8 or uint8
 SAME_IMAGES = 10  # images on which the repaired file must equal the converter's, bit for bit
 COMPILER_SECONDS = 300  # time limit of edgetpu_compiler
 MODEL_FILE = "model_int8.tflite"
-
-
-def load_model(folder):
-    """Opens model.keras without custom code (Keras' safe mode), not compiled.
-
-    Raises: InputError where it is missing or no Keras model.
-    """
-    path = Path(folder) / "model.keras"
-    if not path.is_file():
-        raise InputError(f"There is no {path}: run main.py first, or correct OUTPUT_DIR.")
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        raise InputError(f"{path} can't be opened as a Keras model: train again.") from error
+NEEDED_FIELDS = (  # of model.json
+    "class_names", "class_colours", "image_size", "ignore_label", "image_dir", "label_dir",
+    "training_images")
 
 
 def load_calibration_images(info):
@@ -108,8 +97,8 @@ def compile_for_edgetpu(path):
 
 def main():
     """Converts, repairs, checks, writes and compiles; returns the exit code."""
-    info = read_model_info(OUTPUT_DIR)
-    model, images = load_model(OUTPUT_DIR), load_calibration_images(info)
+    info = read_model_info(OUTPUT_DIR, NEEDED_FIELDS)
+    model, images = load_model(OUTPUT_DIR, info), load_calibration_images(info)
     print(f"Quantising with {len(images)} calibration images ...", flush=True)
     converted = quantise(unscaled(model), images, INPUT_TYPE, OUTPUT_TYPE)
     model_bytes = make_compilable(converted)

@@ -19,6 +19,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from conftest import write_pair
 from matplotlib.backend_bases import CloseEvent, KeyEvent, MouseEvent, NavigationToolbar2
 from PIL import ExifTags, Image, ImageDraw
 
@@ -871,6 +872,15 @@ def test_two_images_of_one_name(tmp_path):
     make_images(tmp_path / "images", 1, suffix=".bmp")
     with pytest.raises(InputError, match=r"image_0.bmp, image_0.jpg"):
         open_session(tmp_path / "images", tmp_path / "labels")
+
+
+def test_a_label_in_the_other_unicode_normal_form_is_the_image_s(tmp_path):
+    (tmp_path / "labels").mkdir()
+    write_pair((tmp_path, tmp_path / "labels"), "M\u00f6we", np.eye(8))
+    label = (tmp_path / "labels/M\u00f6we.png").rename(tmp_path / "labels/Mo\u0308we.png")
+    session = open_session(tmp_path, tmp_path / "labels")
+    assert session.labelled == set(session.image_paths)
+    assert annotation.label_path_of(session, session.image_paths[0]) == label
 
 
 def test_a_folder_that_cannot_be_written_is_said_at_the_start(folders, monkeypatch):

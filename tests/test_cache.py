@@ -13,7 +13,11 @@ from conftest import write_pair, write_square_pairs
 
 import cache
 import import_data
-from import_data import InputError, count_pixels, import_images, make_dataset, pair_files
+import main
+from import_data import count_pixels, import_images
+from pairing import InputError, Pairs, pair_files
+from quantise import calibration_indices, with_both_ends
+from streaming import make_dataset
 
 SIZE = (16, 24)
 REUSED, MADE = "Reusing", "Decoding"
@@ -30,8 +34,8 @@ def set_dirs(folders):
 def read(set_dirs, tmp_path, capsys):
     """A function that reads all pairs through the cache: the arrays, and what it printed."""
     def read_pairs(image_size=SIZE, purpose="pairs"):
-        arrays = import_data.read_pairs(pair_files(*set_dirs), image_size, 0, tmp_path / "cache",
-                                        purpose)
+        arrays = import_data.read_pairs(pair_files(*set_dirs), image_size, None, 0,
+                                        tmp_path / "cache", purpose)
         return arrays, capsys.readouterr().out
     return read_pairs
 
@@ -174,7 +178,7 @@ def test_each_purpose_and_each_folder_has_its_own(read, set_dirs, cache_files, c
     assert read()[1].startswith(REUSED)
     other = set_dirs[0].with_name("other")
     shutil.copytree(set_dirs[0], other)
-    import_data.read_pairs(pair_files(other, set_dirs[1]), SIZE, 0, cache_files.parent)
+    import_data.read_pairs(pair_files(other, set_dirs[1]), SIZE, None, 0, cache_files.parent)
     capsys.readouterr()
     assert len(list(cache_files.parent.iterdir())) == 3
     assert read()[1].startswith(REUSED)
@@ -242,14 +246,14 @@ def test_an_interrupted_run_leaves_nothing(read, tmp_path, monkeypatch):
 
 def test_bad_pairs_are_named_and_leave_nothing(read, set_dirs, tmp_path):
     (set_dirs[0] / "004.png").write_bytes(b"")
-    with pytest.raises(InputError, match=r"1 file\(s\) can't be used.*\n.*004\.png"):
+    with pytest.raises(InputError, match=r"1 file\(s\) in .* can't be read as an image: 004"):
         read()
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_no_byte_of_the_small_files_or_headers_may_change(read, cache_files):
     """Whatever byte is flipped, the cache is refused, never an error of another kind."""
-    signature = cache.sign([], "any")
+    signature = cache.sign(Pairs(), SIZE)
     edit_manifest(cache_files, "signature", signature)
     shape = 12, SIZE
     cache.open_cache(cache_files, signature, *shape)
@@ -267,26 +271,6 @@ def test_no_byte_of_the_small_files_or_headers_may_change(read, cache_files):
                 assert path.name == "manifest.json"  # the name of an entry that nobody reads
                 assert arrays[0].shape == (12, *SIZE, 3)
         path.write_bytes(whole)
-
-
-def test_number_of_classes_is_kept_until_a_label_changes(set_dirs, tmp_path, monkeypatch):
-    def names():
-        paths = pair_files(*set_dirs).label_files()
-        return import_data.find_class_names(paths, set_dirs[1], cache_dir=tmp_path / "cache")
-
-    assert names() == ["background", "class 1", "class 2"]
-    with monkeypatch.context() as patch:
-        patch.setattr(import_data, "read_label", None)
-        assert len(names()) == 3
-    write_pair(set_dirs, "004", np.full((32, 32), 4))
-    assert len(names()) == 5
-    kept, = (tmp_path / "cache").iterdir()
-    kept.write_text("{")
-    assert len(names()) == 5 and len(names()) == 5
-    shutil.rmtree(tmp_path / "cache")
-    (tmp_path / "cache").write_text("a file")
-    with pytest.raises(InputError, match=r"CACHE_DIR .*can't be written"):
-        names()
 
 
 # ---- the disk --------------------------------------------------------------------------------
@@ -326,3 +310,117 @@ def test_a_file_cut_while_in_use_is_one_sentence(read, cache_files):
     os.truncate(cache_files / "images.npy", 1000)
     with pytest.raises(InputError, match=r"images\.npy was cut.*start again"):
         images[5]
+
+
+# ---- main.py ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def main_dirs(set_dirs, tmp_path, monkeypatch):
+    """main.py's constants for the twelve pairs, all of which go through the cache."""
+    for name, value in {"IMAGE_DIR": str(set_dirs[0]), "LABEL_DIR": str(set_dirs[1]),
+                        "IMAGE_SIZE": (32, 64), "OUTPUT_DIR": str(tmp_path / "output"),
+                        "MEMORY_LIMIT_GB": 0}.items():
+        monkeypatch.setattr(main, name, value)
+    return set_dirs
+
+
+def snapshot(folder):
+    return {path: (path.stat().st_mtime_ns, path.read_bytes())
+            for path in folder.rglob("*") if path.is_file()}
+
+
+def test_load_data_gives_the_same_from_the_cache(main_dirs, tmp_path, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(main, "MEMORY_LIMIT_GB", 1)
+        plain = main.load_data()
+    table = capsys.readouterr().out
+    assert not (tmp_path / "output").exists()
+    for what in (MADE, REUSED):
+        data = main.load_data()
+        printed = capsys.readouterr().out
+        assert printed.count(what) == 2 and printed.endswith(table)
+        assert data.keys() == plain.keys()
+        for key, value in plain.items():
+            assert np.array_equal(data[key], value), key
+    assert sorted(path.name.split("_")[0] for path in (tmp_path / "output/cache").iterdir()) == [
+        "training", "validation"]
+    monkeypatch.setattr(main, "CACHE_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("TF_CONFIG", '{"task": {"index": 1}}')
+    main.load_data()
+    assert len(list((tmp_path / "elsewhere/worker_1").iterdir())) == 2
+
+
+def test_training_uses_stored_arrays_as_plain_ones(main_dirs, tmp_path):
+    data = main.load_data()
+    whole = {name: data[name][:] for name in ("images", "validation_images", "validation_labels")}
+    chosen = calibration_indices(len(data["images"]))
+    calibration = with_both_ends(data["images"][chosen])
+    assert np.array_equal(calibration, with_both_ends(whole["images"][chosen]))
+    assert np.array_equal(data["images"][:], whole["images"])  # the two ends are in a copy alone
+
+    def features(batch):
+        return [batch.astype(np.float32).mean((1, 2))]
+
+    for labels in (data["labels"], data["labels"][:]):
+        (feature,), label = next(iter(make_dataset(data["images"], labels, 5, features=features)))
+        assert np.array_equal(feature, features(whole["images"][:5])[0])
+        assert np.array_equal(label, labels[:5])
+    predictions = main.make_predictor(lambda batch, training: batch)(data["validation_images"], 2)
+    assert np.array_equal(predictions, whole["validation_images"].argmax(-1))
+    assert main.measure(predictions, data) == main.measure(predictions, {**data, **whole})
+    main.draw_predictions(tmp_path / "predictions.png", predictions, data)
+    assert (tmp_path / "predictions.png").stat().st_size > 1000
+
+
+def what_load_data_says():
+    with pytest.raises(InputError) as error:
+        main.load_data()
+    return str(error.value).split("\n")
+
+
+def test_faulty_files_are_said_together_and_leave_nothing(main_dirs, tmp_path, monkeypatch):
+    content = {}
+    for stem in ("001", "002", "003"):
+        path = main_dirs[0] / f"{stem}.png"
+        content[path] = path.read_bytes()
+        path.write_bytes(b"")
+    write_pair(main_dirs, "007", np.full((32, 32), 9))
+    (main_dirs[1] / "classes.txt").write_text("background\nsquare\ndisc\n")
+    through_cache = what_load_data_says()
+    assert not list((tmp_path / "output/cache").glob("*.part"))
+    assert not list((tmp_path / "output/cache").glob("training*"))
+    monkeypatch.setattr(main, "MEMORY_LIMIT_GB", 1)
+    assert through_cache == what_load_data_says()
+    assert ["001.png" in sentence for sentence in through_cache] == [True, False]
+    assert "9 in 007.png" in through_cache[1]
+
+
+def test_a_wrong_constant_or_lone_file_leaves_the_cache_alone(main_dirs, tmp_path, monkeypatch):
+    main.load_data()
+    before = snapshot(tmp_path)
+    for name, value in {"SEED": -1, "IMAGE_SIZE": (33, 64), "MEMORY_LIMIT_GB": "2",
+                        "CACHE_DIR": 7, "OUTPUT_DIR": None}.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(main, name, value)
+            said, = what_load_data_says()
+        assert said.startswith(name)
+    assert snapshot(tmp_path) == before
+    for path in (main_dirs[0] / "004.png", main_dirs[1] / "006.png"):
+        before.pop(path)
+        path.unlink()
+    assert len(what_load_data_says()) == 2
+    assert snapshot(tmp_path) == before
+
+
+def test_a_cache_that_cannot_be_written_is_said_with_faulty_files(
+        main_dirs, tmp_path, monkeypatch):
+    """The training files are faulty, and then there is no room for the validation files."""
+    for path in main_dirs[0].iterdir():
+        path.write_bytes(b"")
+    rooms = iter([10**12, 10**7])
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(
+        10**12, 0, next(rooms)))
+    files, disk = what_load_data_says()
+    assert "can't be read as an image" in files and "only 0.01 GB are free" in disk
+    assert list((tmp_path / "output/cache").iterdir()) == []

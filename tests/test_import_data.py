@@ -183,14 +183,14 @@ def test_grey_labels_of_any_depth_give_their_values(tmp_path, bits, rows, expect
 
 def test_16_bit_label_beyond_255_names_its_largest_value(tmp_path):
     Image.fromarray(np.array([[1, 300]], np.uint16)).save(tmp_path / "a.png")
-    with pytest.raises(InputError, match=r"a\.png holds the value 300"):
+    with pytest.raises(InputError, match=r"a\.png must hold class.*largest value 300"):
         read_label(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
 def test_labels_of_several_channels_are_refused(tmp_path, mode):
     Image.new(mode, (4, 4)).save(tmp_path / "a.png")
-    with pytest.raises(InputError, match=f"colour mode {mode}.*one channel"):
+    with pytest.raises(InputError, match=f"one channel.*colour mode {mode}"):
         read_label(tmp_path / "a.png")
 
 
@@ -227,16 +227,15 @@ def test_all_findings_come_together(folders):
     with pytest.raises(InputError) as error:
         import_images(*folders, (32, 32))
     message = str(error.value)
-    assert message.startswith("4 file(s) can't be used")
-    assert "a.png can't be read" in message and "b.png can't be read" in message
-    assert "c.png can't be read" in message
-    assert "d.png is 8x8 but its label is 9x8 (width x height)" in message
+    assert "images can't be read as an image: a.png (an empty file), c.png (damaged" in message
+    assert "labels can't be read as an image: b.png (no PNG," in message
+    assert "size of the label (width x height): d.png (8x8, label 9x8)" in message
 
 
 def test_decompression_bomb_is_refused(folders):
     write_pair(folders, "a", np.eye(8))
     (folders[0] / "a.png").write_bytes(png_bytes(8, 2, (60000, 60000), b"\0"))
-    with pytest.raises(InputError, match=r"a\.png can't be read.*3600000000 pixels"):
+    with pytest.raises(InputError, match=r"more than 178,956,970 pixels: a\.png"):
         import_images(*folders, (32, 32))
 
 
@@ -335,57 +334,7 @@ def test_weights_are_capped_and_absent_classes_weigh_nothing():
     assert import_data.compute_class_weights([0, 0]).tolist() == [0, 0]
 
 
-# ---- streaming -------------------------------------------------------------------------------
-
-
-def coded_pairs(count, size=(16, 24)):
-    """Images whose colour tells the label at every pixel, so that a pair can be checked."""
-    labels = np.random.default_rng(1).integers(0, 2, (count, *size), dtype=np.uint8)
-    return np.repeat(labels[..., None] * 150 + 50, 3, axis=3).astype(np.uint8), labels
-
-
-def test_dataset_streams_every_image_once_in_batches():
-    images, labels = coded_pairs(10)
-    batches = list(import_data.make_dataset(images, labels, 4))
-    assert [len(image) for image, _ in batches] == [4, 4, 2]
-    assert batches[0][0].dtype == "float32" and batches[0][1].dtype == "uint8"
-    assert (np.concatenate([image for image, _ in batches]) == images).all()
-    assert (np.concatenate([label for _, label in batches]) == labels).all()
-
-
-def test_shuffling_differs_by_epoch_and_repeats_by_seed():
-    images = np.arange(32, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
-    labels = images[..., 0]
-
-    def two_epochs(seed):
-        dataset = import_data.make_dataset(images, labels, 8, shuffle=True, augment=True, seed=seed)
-        return [[(image.numpy(), label.numpy()) for image, label in dataset] for _ in range(2)]
-
-    first, again, other = two_epochs(3), two_epochs(3), two_epochs(4)
-    order = [np.concatenate([label[:, 0, 0] for _, label in epoch]) for epoch in first]
-    assert sorted(order[0]) == sorted(order[1]) == list(range(32))
-    assert (order[0] != order[1]).any()
-    for epoch, epoch_again in zip(first, again):
-        for (image, label), (image_again, label_again) in zip(epoch, epoch_again):
-            assert (label == label_again).all() and (image == image_again).all()
-    assert any((a[1] != b[1]).any() for a, b in zip(first[0], other[0]))
-
-
-def test_augmentation_changes_image_and_label_in_pair():
-    images, labels = coded_pairs(4)
-    flipped = changed = 0
-    for draw in range(200):
-        image, label = import_data.augment_batch(
-            images.astype(np.float32), labels, np.array([draw, 0]))
-        image, label = image.numpy(), label.numpy()
-        assert image.min() >= 0 and image.max() <= 255
-        for index in range(4):
-            # Whatever was drawn, the brighter pixels are still those of class 1.
-            bright, dark = image[index][label[index] == 1], image[index][label[index] == 0]
-            assert bright.min() > dark.max()
-            flipped += (label[index] != labels[index]).any()
-            changed += np.abs(image[index].mean() - images[index].mean()) > 1
-    assert 300 < flipped < 500 and changed > 600
+# ---- long work -------------------------------------------------------------------------------
 
 
 def test_reading_needs_no_tensorflow():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from conftest import write_pair, write_square_pairs
 from PIL import Image
 
 import main
+import training
 from import_data import InputError
 from main import cross_entropy_loss, dice_loss
 
@@ -28,7 +30,8 @@ def small_run(monkeypatch, folders, tmp_path):
     for name, value in {
             "IMAGE_DIR": str(folders[0]), "LABEL_DIR": str(folders[1]), "IMAGE_SIZE": (32, 32),
             "WEIGHTS": None, "DECODER_FILTERS": ((8, 8), (8, 8), (8, 4), (8, 4)),
-            "BATCH_SIZE": 4, "EPOCHS": 2, "OUTPUT_DIR": str(tmp_path / "output")}.items():
+            "BATCH_SIZE": 4, "EPOCHS": 2, "LEAST_STEPS": 1,
+            "OUTPUT_DIR": str(tmp_path / "output")}.items():
         monkeypatch.setattr(main, name, value)
     return tmp_path / "output"
 
@@ -149,9 +152,10 @@ def test_validation_folders_are_used_whole(small_run, folders, tmp_path, monkeyp
 def test_a_run_leaves_all_its_files_and_repeats_itself(small_run, capsys):
     main.main()
     printed = capsys.readouterr().out
-    assert "class 2" in printed and "mean_iou" in printed and "predictions.png" in printed
+    assert "class 2" in printed and "epoch 2/2  loss" in printed and "predictions.png" in printed
     assert {path.name for path in small_run.iterdir()} == {
-        "model.keras", "model.json", "history.csv", "curves.png", "predictions.png"}
+        "model.keras", "model.json", "history.csv", "curves.png", "predictions.png",
+        "training_state.npz"}
     info = json.loads((small_run / "model.json").read_text())
     assert info["image_size"] == [32, 32] and len(info["class_colours"]) == 3
     assert len(info["training_images"]) == 13 and len(info["validation_images"]) == 3
@@ -172,7 +176,7 @@ def test_a_run_leaves_all_its_files_and_repeats_itself(small_run, capsys):
     main.main()
     again = list(csv.DictReader((small_run / "history.csv").open()))
     for row in history + again:
-        del row["seconds"]
+        del row["seconds"], row["evaluation_seconds"]
     assert history == again
 
 
@@ -192,20 +196,73 @@ def test_best_epoch_is_the_one_saved(small_run, monkeypatch):
 def test_interrupting_keeps_the_best_epoch_and_writes_the_pictures(small_run, monkeypatch, capsys):
     def interrupt(path, history):
         if len(history) == 2:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(main, "EPOCHS", 5)
     monkeypatch.setattr(main, "write_history", interrupt)
     main.main()
-    assert "Interrupted after 2 of 5 epochs" in capsys.readouterr().out
-    assert json.loads((small_run / "model.json").read_text())["validation_metrics"]["epoch"] == 1
+    printed = capsys.readouterr().out
+    assert "Interrupted after 2 of 5 epochs" in printed and "RESUME = True" in printed
+    assert json.loads((small_run / "model.json").read_text())["validation_metrics"]["epoch"] <= 2
     assert (small_run / "predictions.png").exists()
+
+
+def history_without_seconds(folder):
+    rows = list(csv.DictReader((folder / "history.csv").open()))
+    return [{key: value for key, value in row.items() if "seconds" not in key} for row in rows]
+
+
+def test_a_killed_run_that_is_resumed_ends_as_one_that_was_not(small_run, monkeypatch, tmp_path):
+    monkeypatch.setattr(main, "EPOCHS", 6)
+    main.main()
+    whole = history_without_seconds(small_run)
+    metrics = json.loads((small_run / "model.json").read_text())["validation_metrics"]
+
+    def save_and_die(folder, content, *arrays):
+        training.save_state(folder, content, *arrays)
+        if content["epochs"] == 3:
+            raise SystemError("killed")
+
+    monkeypatch.setattr(main, "OUTPUT_DIR", str(tmp_path / "killed"))
+    monkeypatch.setattr(main, "save_state", save_and_die)
+    with pytest.raises(SystemError):
+        main.main()
+    assert len(history_without_seconds(tmp_path / "killed")) == 3
+    monkeypatch.setattr(main, "save_state", training.save_state)
+    monkeypatch.setattr(main, "RESUME", True)
+    main.main()
+    assert history_without_seconds(tmp_path / "killed") == whole
+    info = json.loads((tmp_path / "killed" / "model.json").read_text())
+    assert info["validation_metrics"] == metrics
+    monkeypatch.setattr(main, "IMAGE_SIZE", (64, 32))
+    with pytest.raises(InputError, match=r"IMAGE_SIZE was \[32, 32\] and is \[64, 32\]; .*RESUME"):
+        main.main()
+
+
+def test_patience_ends_a_run_that_gets_no_better(small_run, monkeypatch):
+    monkeypatch.setattr(main, "EPOCHS", 9)
+    monkeypatch.setattr(main, "PATIENCE", 2)
+    monkeypatch.setattr(main, "measure", lambda predictions, data: {
+        "mean_iou": 0.5, "mean_iou_without_background": 0.1, "iou": [0.1, 0.2, None]})
+    main.main()
+    assert len(history_without_seconds(small_run)) == 3
+
+
+def test_few_images_are_gone_through_several_times(monkeypatch):
+    monkeypatch.setattr(main, "LEAST_STEPS", 20)
+    assert [main.count_repeats(count) for count in (1, 20, 168, 20_000)] == [160, 8, 1, 1]
+
+
+def test_an_epochs_line_names_the_worst_class():
+    row = {"epoch": 3, "loss": 0.5, "mean_iou": 0.625, "seconds": 2.0, "evaluation_seconds": 0.5}
+    line = main.format_epoch(row, {"iou": [0.9, None, 0.35]}, ["sky", "cat", "bird"], True)
+    assert line.split() == (f"epoch 3/{main.EPOCHS} loss 0.5000 mean IoU 62.50 % worst: bird "
+                            f"35.00 % 2.5 s best").split()
 
 
 def test_output_dir_that_cannot_be_written_is_said_first(small_run, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("x")
     monkeypatch.setattr(main, "OUTPUT_DIR", str(tmp_path / "file" / "output"))
-    monkeypatch.setattr(main, "load_data", lambda: pytest.fail("images were read"))
     with pytest.raises(InputError, match=r"OUTPUT_DIR .* can't be written"):
         main.main()
 
@@ -231,8 +288,8 @@ def test_validation_labels_without_any_class_are_an_error(small_run, folders, tm
         main.load_data()
 
 
-def test_wrong_size_is_said_before_any_image_is_read(small_run, monkeypatch):
+def test_wrong_size_is_said_before_the_training(small_run, monkeypatch):
     monkeypatch.setattr(main, "IMAGE_SIZE", (100, 100))
-    monkeypatch.setattr(main, "load_data", lambda: pytest.fail("images were read"))
+    monkeypatch.setattr(main, "train", lambda *_: pytest.fail("it trained"))
     with pytest.raises(InputError, match=r"\(96, 96\) and \(128, 128\)"):
         main.main()

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import random
 import subprocess
 import sys
 import types
@@ -89,8 +90,7 @@ def model(models, tmp_path, monkeypatch):
     path = folder / "model_int8.tflite"
     path.write_bytes((models / "int8.tflite").read_bytes())
     write_json(folder / "model.json", {
-        "class_names": ["ground", "red", "blue"], "class_colours": COLOURS.tolist(),
-        "image_size": [HEIGHT, WIDTH]})
+        "class_names": ["ground", "red", "blue"], "class_colours": COLOURS.tolist()})
     (tmp_path / "images").mkdir()
     for name, value in {"MODEL_PATH": str(path), "IMAGES": str(tmp_path / "images"), "THREADS": 1,
                         "RESULT_DIR": str(tmp_path / "results"), "FULL_SIZE": False}.items():
@@ -277,6 +277,73 @@ def test_not_a_tflite(model):
         predict.open_model(model)
     with pytest.raises(InputError, match="can't be opened as a"):
         predict.open_model(model.with_name("nowhere.tflite"))
+
+
+def damage(data, draw):
+    """A .tflite cut, or with a few bytes or one whole number (offset, count, index) changed."""
+    data, kind = bytearray(data), draw.randrange(3)
+    if kind == 0:
+        del data[draw.randrange(len(data)):]
+    elif kind == 1:
+        for _ in range(draw.randint(1, 5)):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+    else:
+        place = draw.randrange(0, len(data) - 4, 4)
+        number = draw.choice((0, 1, 2, 255, 65535, 2**31 - 1, 2**31, 2**32 - 1))
+        data[place:place + 4] = number.to_bytes(4, "little")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("name", ["int8", "layers", "float32", "half"])
+def test_damaged_files_are_checked_without_a_traceback(models, name):
+    data, draw, refused = (models / f"{name}.tflite").read_bytes(), random.Random(0), 0
+    for _ in range(1000):
+        try:
+            predict.check_file(damage(data, draw))
+        except ValueError:
+            refused += 1
+    assert 400 < refused < 900  # the rest changes numbers only
+
+
+def test_damaged_files_end_in_a_sentence(models, tmp_path):
+    """In a process of its own, since what is not found beforehand ends Python by a signal."""
+    code = """if True:
+        import random, sys
+        import predict
+        from test_predict import damage
+        sound, draw, refused = open(sys.argv[1], "rb").read(), random.Random(1), 0
+        for _ in range(300):
+            with open(sys.argv[2], "wb") as file:
+                file.write(damage(sound, draw))
+            try:
+                predict.model_shape(predict.open_model(sys.argv[2]))
+            except predict.InputError:
+                refused += 1
+        print(refused)"""
+    command = [sys.executable, "-c", code, models / "int8.tflite", tmp_path / "damaged.tflite"]
+    run = subprocess.run(command, capture_output=True, text=True, env={
+        **os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "tests")])})
+    assert run.returncode == 0, (run.returncode, run.stderr[-2000:])
+    assert int(run.stdout) > 100
+
+
+@pytest.mark.parametrize("data, sentence", [
+    (b"", "it is empty"), (b"no model", "it is no .tflite file"),
+    (bytes(np.random.default_rng(0).bytes(1000)), "it is no .tflite file"),
+    (b"\x1c\0\0\0TFL3", "truncated or damaged"), (b"\xff\xff\xff\xffTFL3" * 9, "truncated or dam"),
+    (b"\x08\0\0\0TFL3" + b"\0" * 90, "the table at byte 8")])
+def test_what_is_no_tflite(model, data, sentence):
+    model.write_bytes(data)
+    with pytest.raises(InputError, match=f"can't be opened as a .tflite model: .*{sentence}"):
+        predict.main()
+
+
+def test_every_truncation_is_found(models):
+    data = (models / "int8.tflite").read_bytes()
+    predict.check_file(data)
+    for length in range(0, len(data) - 16, 7):
+        with pytest.raises(ValueError):
+            predict.check_file(data[:length])
 
 
 def test_not_a_segmentation_model(model):
@@ -513,7 +580,7 @@ def test_without_tensorflow(bare_python, models, model, tmp_path, monkeypatch):
     device = tmp_path / "device"
     (device / "output").mkdir(parents=True)
     (device / "sample_data").mkdir()
-    for name in ("predict.py", "import_data.py", "measuring.py"):
+    for name in ("predict.py", "import_data.py", "pairing.py", "measuring.py"):
         (device / name).write_text((PROJECT / name).read_text())
     path = device / "output" / "model_int8.tflite"
     path.write_bytes((models / "layers.tflite").read_bytes())

@@ -10,7 +10,8 @@ from conftest import SHARED
 
 import quantise
 from get_model import get_encoder, get_model
-from import_data import find_images, read_image
+from import_data import read_image
+from pairing import find_images
 
 
 @pytest.fixture(scope="module")

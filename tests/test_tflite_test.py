@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import tflite_test
+from import_data import InputError
 
 INFO = {"class_names": ["background", "bird"], "class_colours": [[0, 0, 0], [255, 255, 0]],
         "ignore_label": 255, "validation_images": ["a.png", "b.png", "c.png"]}
@@ -44,6 +45,37 @@ def test_limits_give_a_reason_each(predictions, monkeypatch):
     monkeypatch.setattr(tflite_test, "MIN_AGREEMENT", 0.96)
     monkeypatch.setattr(tflite_test, "MAX_MEAN_IOU_DROP", 0.11)
     assert tflite_test.find_failures(report) == []
+
+
+def test_classes_that_lose_are_named_but_no_failure(predictions, monkeypatch):
+    report = tflite_test.compare(INFO, *predictions)
+    note, = tflite_test.find_notes(report)
+    assert "MAX_CLASS_IOU_DROP = 1.00" in note
+    assert "2 class(es): bird 16.67, background 4.17" in note
+    monkeypatch.setattr(tflite_test, "MAX_CLASS_IOU_DROP", 0.1)
+    assert "1 class(es): bird 16.67;" in tflite_test.find_notes(report)[0]
+    assert tflite_test.find_notes(report | {"iou_drop": [None, 0.1]}) == []
+
+
+class Interpreter:
+    """Stands in for an int8 model of a size and a number of classes."""
+
+    def __init__(self, size, num_classes):
+        self.size, self.num_classes = size, num_classes
+
+    def get_input_details(self):
+        return [{"shape": (1, *self.size, 3), "dtype": np.int8, "quantization": (2 / 255, -1)}]
+
+    def get_output_details(self):
+        return [{"shape": (1, *self.size, self.num_classes), "dtype": np.int8}]
+
+
+def test_an_int8_model_of_another_training_is_refused():
+    info = INFO | {"image_size": [32, 64]}
+    tflite_test.check_same_shape(Interpreter((32, 64), 2), info)
+    for size, num_classes in (((64, 32), 2), ((32, 64), 3)):
+        with pytest.raises(InputError, match=r"model\.json says \(32, 64\) and 2: run tflite_conv"):
+            tflite_test.check_same_shape(Interpreter(size, num_classes), info)
 
 
 def test_picture_marks_where_the_two_differ(predictions, tmp_path):

@@ -65,6 +65,8 @@ def measure(way, folder):
         import import_data
     else:
         import main
+        from streaming import make_dataset
+
         main.IMAGE_DIR, main.LABEL_DIR = str(folder / "images"), str(folder / "labels")
         main.IMAGE_SIZE, main.OUTPUT_DIR = IMAGE_SIZE, str(folder)
         main.MEMORY_LIMIT_GB = 10**6 if way == "in memory" else 0
@@ -81,7 +83,7 @@ def measure(way, folder):
         for index in np.random.default_rng(0).permutation(len(images)):
             images[index], labels[index]
     else:
-        for _ in main.make_dataset(data["images"], data["labels"], 8, augment=True, shuffle=True):
+        for _ in make_dataset(data["images"], data["labels"], 8, augment=True, shuffle=True):
             pass
     epoch = time.perf_counter() - start
     peak, anonymous = memory()

@@ -39,7 +39,7 @@ def main():
     import numpy as np
 
     model_path, images_path, outputs_path = sys.argv[1:]
-    np.save(outputs_path, run(model_path, np.load(images_path)))
+    np.save(outputs_path, run(model_path, np.load(images_path, allow_pickle=False)))
 
 
 if __name__ == "__main__":

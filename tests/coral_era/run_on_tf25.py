@@ -175,7 +175,7 @@ def run_under(python, model_path, images_path, outputs_path):
         raise ValueError(f"it took more than {RUN_SECONDS} s") from None
     if done.returncode:
         raise ValueError(last_words(done.stderr))
-    return np.load(outputs_path)
+    return np.load(outputs_path, allow_pickle=False)
 
 
 def compare(model_path, image_folder):

@@ -1,0 +1,176 @@
+"""Checks the constants of main.py, before anything is read. Plain Python, no TensorFlow."""
+
+import math
+import os
+
+from import_data import check_class_names
+
+SIZE_STEP = 32  # the encoder halves the picture five times
+MAX_SIDE = 8192  # pixels; larger is a slip of the pen, not a size for the Edge TPU
+DECODER_BLOCKS = 4
+LOSSES = ("dice+cross-entropy", "dice", "cross-entropy")
+# What is put in the place of a wrong constant while the folders are looked at all the same.
+STAND_INS = {"IMAGE_SIZE": (SIZE_STEP, SIZE_STEP), "VALIDATION_SPLIT": 0.2, "SEED": 1,
+             "IGNORE_LABEL": 255, "SKIP_UNLABELLED": False}
+
+
+def check_constants(constants):
+    """Returns one sentence for each constant that can't be used: what it is, what it must be.
+
+    Args: constants, dict of name and value, such as main.py's globals(); names that RULES lacks
+        are passed over, and so are rules whose constant is missing.
+    """
+    return list(_find_faults(constants).values())
+
+
+def usable_constants(constants):
+    """Returns a copy of the dict with a stand-in (STAND_INS, else None) for each wrong constant.
+
+    So the folders can be looked at, and all findings come together. Not meant to train with.
+    """
+    faults = _find_faults(constants)
+    return {name: STAND_INS.get(name) if name in faults else value
+            for name, value in constants.items()}
+
+
+def describe_image_size(image_size):
+    """Returns a sentence with the nearest valid sizes, or '' where both sides are multiples of 32.
+
+    Args: image_size, two whole numbers (height, width).
+    """
+    below = tuple(max(SIZE_STEP, side // SIZE_STEP * SIZE_STEP) for side in image_size)
+    above = tuple(max(SIZE_STEP, -(-side // SIZE_STEP) * SIZE_STEP) for side in image_size)
+    if tuple(image_size) == below:
+        return ""
+    return (f"IMAGE_SIZE {tuple(image_size)} (height, width) must be divisible by {SIZE_STEP} and "
+            f"at least {SIZE_STEP}: the nearest valid sizes are {below} and {above}.")
+
+
+def _find_faults(constants):
+    """Returns a dict of the name of each wrong constant and its sentence."""
+    faults = {}
+    for name, (is_right, wanted) in RULES.items():
+        if name not in constants:
+            continue
+        if is_right(constants[name]):
+            sentence = _look_closer(name, constants)
+        else:
+            sentence = f"{name} is {_shorten(constants[name])}, but it must be {wanted}."
+        if sentence:
+            faults[name] = sentence
+    return faults
+
+
+def _look_closer(name, constants):
+    """Returns what is wrong with a constant of the right type, or ''."""
+    value = constants[name]
+    if name == "IMAGE_SIZE":
+        return describe_image_size(value)
+    if name == "CLASS_NAMES" and value is not None:
+        return "".join(f"CLASS_NAMES: {sentence}" for sentence in check_class_names(value))
+    if name == "VALIDATION_LABEL_DIR" and value is not None \
+            and constants.get("VALIDATION_IMAGE_DIR") is None:
+        return "VALIDATION_LABEL_DIR is set, but VALIDATION_IMAGE_DIR is None: set both or neither."
+    return ""
+
+
+def _shorten(value):
+    text = " ".join(repr(value).split())  # an array takes several lines
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+# ---- what a constant may be ------------------------------------------------------------------
+
+
+def _is_whole(value, least=1, most=math.inf):
+    # NumPy's numbers are refused, too: model.json, written after the training, can't hold them.
+    return type(value) is int and least <= value <= most
+
+
+def _is_number(value, most=1e9):
+    return type(value) in (int, float) and 0 <= value <= most  # which "not a number" is not
+
+
+def _is_positive(value):
+    return _is_number(value) and value > 0
+
+
+def _is_path(value):
+    is_path = isinstance(value, (str, os.PathLike))
+    return is_path and "\0" not in os.fspath(value) and bool(os.fspath(value).strip())
+
+
+def _is_list(value):
+    return isinstance(value, (list, tuple))
+
+
+def _is_size(value):
+    return _is_list(value) and len(value) == 2 and all(
+        _is_whole(side, -math.inf, MAX_SIDE) for side in value)
+
+
+def _are_names(value):
+    # Files that are written after the training can't hold what is not printable.
+    return _is_list(value) and all(
+        isinstance(name, str) and name.strip() and name.isprintable() for name in value)
+
+
+def _are_filters(value):
+    if not _is_list(value) or len(value) != DECODER_BLOCKS:
+        return False
+    return all(map(_is_whole, value)) or all(
+        _is_list(pair) and len(pair) == 2 and all(map(_is_whole, pair)) for pair in value)
+
+
+def _or_none(is_right):
+    return lambda value: value is None or is_right(value)
+
+
+def _is_bool(value):
+    return isinstance(value, bool)
+
+
+FOLDER = "the path of a folder, in quotation marks"
+SWITCH = "True or False"
+COUNT = "a whole number from 1 up"
+POSITIVE = "a number above 0"
+# Name of the constant: (whether a value is right, what it must be).
+RULES = {
+    "IMAGE_DIR": (_is_path, FOLDER),
+    "LABEL_DIR": (_is_path, FOLDER),
+    "VALIDATION_IMAGE_DIR": (_or_none(_is_path), f"{FOLDER}, or None"),
+    "VALIDATION_LABEL_DIR": (_or_none(_is_path), f"{FOLDER}, or None"),
+    "VALIDATION_SPLIT": (lambda value: _is_positive(value) and value < 1,
+                         "a number between 0 and 1, such as 0.2"),
+    "SKIP_UNLABELLED": (_is_bool, SWITCH),
+    "IMAGE_SIZE": (_is_size, f"(height, width), two whole numbers of at most {MAX_SIDE}"),
+    "CLASS_NAMES": (_or_none(_are_names), "a list of names, each in quotation marks, or None"),
+    "IGNORE_LABEL": (_or_none(lambda value: _is_whole(value, 0, 255)),
+                     "a whole number of 0..255, or None"),
+    "WEIGHTS": (_or_none(_is_path), '"imagenet", the path of a weights file, or None'),
+    "DECODER_FILTERS": (_are_filters, "four whole numbers, such as (512, 256, 128, 64), or four "
+                        "pairs of them, such as ((128, 96), (96, 64), (64, 48), (48, 32))"),
+    # Tests of one value only: `in` alone would ask an array for each of its elements.
+    "LOSS": (lambda value: isinstance(value, str) and value in LOSSES,
+             f"one of {', '.join(LOSSES)}"),
+    "WEIGHT_POWER": (lambda value: _is_number(value, 10), "a number from 0 to 10"),
+    "BATCH_SIZE": (_is_whole, COUNT),
+    "EPOCHS": (_is_whole, COUNT),
+    "LEARNING_RATE": (_is_positive, POSITIVE),
+    "LEAST_STEPS": (_is_whole, COUNT),
+    "PATIENCE": (_or_none(_is_whole), f"{COUNT}, or None"),
+    "FINE_TUNE_EPOCHS": (lambda value: _is_whole(value, 0), "a whole number from 0 up"),
+    "FINE_TUNE_FROM": (lambda value: isinstance(value, str), "the name of a layer, in quotation "
+                       "marks"),
+    "FINE_TUNE_RATE": (_is_positive, POSITIVE),
+    "RESUME": (_is_bool, SWITCH),
+    "MIXED_PRECISION": (_is_bool, SWITCH),
+    "TENSORBOARD": (_is_bool, SWITCH),
+    "AUGMENT": (_is_bool, SWITCH),
+    "SEED": (lambda value: _is_whole(value, 0, 2**32 - 1), f"a whole number of 0..{2**32 - 1}"),
+    "OUTPUT_DIR": (_is_path, FOLDER),
+    "MEMORY_LIMIT_GB": (_is_number, "a number from 0 up"),
+    "CACHE_DIR": (_or_none(_is_path), f"{FOLDER}, or None"),
+    "PREDICTION_BATCH": (_is_whole, COUNT),
+    "PREDICTION_ROWS": (_is_whole, COUNT),
+}

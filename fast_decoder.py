@@ -1,0 +1,110 @@
+"""The training step of the decoder on a processor: the same mathematics in fewer operations.
+
+    logits = training_call(decoder, features)  # for decoder(features, training=True)
+    optimizer = FusedAdam(learning_rate)  # for keras.optimizers.Adam
+
+Outputs, gradients and moving averages are those of Keras but for rounding. The variables are the
+decoder's own, so the model that is saved and converted stays one of plain Keras layers.
+"""
+
+import keras
+import tensorflow as tf
+
+
+def training_call(decoder, features):
+    """Runs the decoder in training mode, as decoder(features, training=True) does.
+
+    Args: decoder, what get_model.get_decoder returns; features, list of the encoder's five outputs.
+        No gradient flows back into the skips among them: they count as constants, so a trainable
+        encoder needs Keras' own call.
+    Returns: logits. The moving averages of the batch normalisations are updated.
+    """
+    layers = {layer.name: layer for layer in decoder.layers}
+    *skips, x = features
+    joined = ()  # the skip whose concatenation with x the next transposed convolution reads
+    if "reduce_bottom" in layers:
+        x = _reduce(layers, x, "bottom")
+    for block, skip in enumerate(reversed(skips)):
+        if f"upsample_{block}" in layers:
+            x = _transposed(layers[f"upsample_{block}"].kernel, x, *joined)
+            joined = (skip,)
+        else:
+            skip = _reduce(layers, skip, f"skip_{block}")
+            x = _resize_and_convolve(layers[f"convolve_{block}"].kernel, x, skip)
+        x = _normalise(layers, x, f"{block}")
+    logits = _transposed(layers["logits"].kernel, x, *joined)
+    return tf.nn.bias_add(logits, layers["logits"].bias)
+
+
+class FusedAdam(keras.optimizers.Adam):
+    """Keras' Adam with one operation for a variable instead of a dozen.
+
+    For float32 and dense gradients, without amsgrad. It is not saved with the model.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        step = tf.cast(self.iterations + 1, tf.float32)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle, m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=self.beta_1 ** step, beta2_power=self.beta_2 ** step,
+            lr=tf.cast(learning_rate, tf.float32), beta1=self.beta_1, beta2=self.beta_2,
+            epsilon=self.epsilon, grad=gradient)
+
+
+def _reduce(layers, x, name):
+    x = tf.nn.conv2d(x, layers[f"reduce_{name}"].kernel, 1, "VALID")
+    return _normalise(layers, x, name)
+
+
+def _normalise(layers, x, name):
+    """Batch normalisation by one kernel, and ReLU; Keras composes it of a dozen operations."""
+    layer = layers[f"normalise_{name}"]
+    x, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+        x, layer.gamma, layer.beta, epsilon=layer.epsilon)
+    count = tf.cast(tf.size(x) // x.shape[-1], tf.float32)
+    variance *= (count - 1) / count  # Keras averages the variance without Bessel's correction
+    for average, value in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+        average.assign(average * layer.momentum + value * (1 - layer.momentum))
+    return tf.nn.relu(x)
+
+
+def _resize_and_convolve(kernel, x, skip):
+    """Convolves (3x3) what the nearest resize to double size of x, joined with skip, would be.
+
+    Resized pixels are equal in fours, so most taps of a window read the same value: the two steps
+    are a transposed convolution of 4x4 with stride 2, whose taps are sums of the kernel's. That is
+    4 products instead of 9 for a pixel and channel.
+    """
+    flipped = tf.transpose(kernel[::-1, ::-1, :x.shape[-1]], (0, 1, 3, 2))
+    taps = tf.add_n([tf.pad(flipped, ((top, 1 - top), (left, 1 - left), (0, 0), (0, 0)))
+                     for top in (0, 1) for left in (0, 1)])
+    return _transposed(taps, x) + tf.nn.conv2d(skip, kernel[:, :, x.shape[-1]:], 1, "SAME")
+
+
+def _transposed(kernel, x, skip=None):
+    """The transposed convolution with stride 2 of x, joined with skip where that is given."""
+    kernel = tf.convert_to_tensor(kernel)
+    if skip is not None:
+        return _joined_transposed(kernel, x, skip)
+    return tf.nn.conv2d_transpose(x, kernel, _double_shape(kernel, x), 2, "SAME")
+
+
+@tf.custom_gradient
+def _joined_transposed(kernel, x, skip):
+    # Of the gradient by the concatenation only x's part is wanted, and that is the smaller one.
+    # (To sum two convolutions instead is slower: both kernels' gradients unfold the output's.)
+    joined = tf.concat([x, skip], -1)
+
+    def gradient(upstream):
+        by_kernel = tf.raw_ops.Conv2DBackpropFilter(
+            input=upstream, filter_sizes=kernel.shape, out_backprop=joined, strides=(1, 2, 2, 1),
+            padding="SAME")
+        return by_kernel, tf.nn.conv2d(upstream, kernel[..., :x.shape[-1]], 2, "SAME"), None
+
+    return tf.nn.conv2d_transpose(joined, kernel, _double_shape(kernel, x), 2, "SAME"), gradient
+
+
+def _double_shape(kernel, x):
+    return tf.shape(x)[0], 2 * x.shape[1], 2 * x.shape[2], kernel.shape[2]

@@ -1,0 +1,115 @@
+"""The fast step computes what Keras computes: outputs, gradients, moving averages, updates."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fast_decoder import FusedAdam, training_call
+from get_model import get_decoder
+
+SHAPES = [(None, 48, 64, 10), (None, 24, 32, 9), (None, 12, 16, 8), (None, 6, 8, 12),
+          (None, 3, 4, 7)]
+DECODERS = {"transposed": (14, 11, 9, 8), "resize": ((9, 6), (8, 5), (7, 4), (6, 3))}
+
+
+@pytest.fixture(params=DECODERS)
+def decoder(request):
+    keras.utils.set_random_seed(3)
+    model = get_decoder(SHAPES, 4, DECODERS[request.param])
+    for variable in model.variables:  # not the 0 and 1 of a fresh normalisation
+        if variable.path.split("/")[-1] != "kernel":
+            variable.assign(np.random.default_rng(2).uniform(0.5, 1.5, variable.shape))
+    return model
+
+
+def make_features(batch, seed=0):
+    rng = np.random.default_rng(seed)
+    return [tf.constant(rng.normal(size=(batch, *shape[1:])), tf.float32) for shape in SHAPES]
+
+
+def outcome(decoder, call, features):
+    """Returns logits, gradients and moving averages of one call, and restores the averages."""
+    before = [variable.numpy() for variable in decoder.non_trainable_variables]
+    with tf.GradientTape() as tape:
+        logits = call(features)
+        loss = tf.reduce_mean(tf.sin(3 * logits))
+    gradients = tape.gradient(loss, [v.value for v in decoder.trainable_variables])
+    after = [variable.numpy() for variable in decoder.non_trainable_variables]
+    for variable, value in zip(decoder.non_trainable_variables, before):
+        variable.assign(value)
+    assert any(np.any(a != b) for a, b in zip(after, before))
+    return [logits, *gradients, *after]
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_same_logits_gradients_and_averages(decoder, batch):
+    features = make_features(batch)
+    wanted = outcome(decoder, lambda values: decoder(values, training=True), features)
+    found = outcome(decoder, lambda values: training_call(decoder, values), features)
+    assert len(wanted) == len(found) == 1 + len(decoder.variables)
+    for one, other in zip(wanted, found):
+        np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-5 * np.abs(one).max())
+
+
+def test_batch_size_may_vary_in_one_function(decoder):
+    @tf.function(input_signature=[[tf.TensorSpec(shape) for shape in SHAPES]])
+    def call(features):
+        return training_call(decoder, features)
+
+    for batch in (3, 2):
+        features = make_features(batch)
+        np.testing.assert_allclose(call(features), decoder(features, training=True), rtol=1e-3,
+                                   atol=1e-4)
+
+
+def test_same_updates():
+    start = np.random.default_rng(1).normal(size=(5, 4)).astype("float32")
+    results = []
+    for optimizer_class in (keras.optimizers.Adam, FusedAdam):
+        variables = [keras.Variable(start), keras.Variable(start[0])]
+        schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
+        optimizer = optimizer_class(schedule)
+        optimizer.build(variables)
+        apply = tf.function(optimizer.apply)
+        rng = np.random.default_rng(5)
+        for _ in range(6):
+            apply([tf.constant(rng.normal(size=v.shape), tf.float32) for v in variables])
+        assert int(optimizer.iterations) == 6
+        results.append([variable.numpy() for variable in variables])
+    assert np.abs(results[0][0] - start).max() > 0.1
+    for one, other in zip(*results):
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5)  # 1 - 0.999 in float32
+
+
+def test_same_training(decoder):
+    """Ten steps from the same start end at the same loss."""
+    start, features = decoder.get_weights(), make_features(2)
+    target = tf.sin(features[0][..., :4])
+    losses = []
+    for optimizer_class, call in (
+            (keras.optimizers.Adam, lambda values: decoder(values, training=True)),
+            (FusedAdam, lambda values: training_call(decoder, values))):
+        decoder.set_weights(start)
+        optimizer = optimizer_class(1e-2)
+        optimizer.build(decoder.trainable_variables)
+
+        @tf.function
+        def step(optimizer=optimizer, call=call):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((call(features)[:, ::2, ::2] - target) ** 2)
+            optimizer.apply_gradients(zip(
+                tape.gradient(loss, decoder.trainable_variables), decoder.trainable_variables))
+            return loss
+
+        losses.append([float(step()) for _ in range(10)])
+    assert losses[0][-1] < losses[0][0]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-3)
+
+
+def test_saved_model_is_of_plain_layers(decoder, tmp_path):
+    training_call(decoder, make_features(1))
+    decoder.save(tmp_path / "decoder.keras")
+    loaded = keras.models.load_model(tmp_path / "decoder.keras", safe_mode=True)
+    features = make_features(1)
+    np.testing.assert_array_equal(loaded(features), decoder(features))
