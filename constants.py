@@ -166,10 +166,11 @@ RULES = {
     "RESUME": (_is_bool, SWITCH),
     "MIXED_PRECISION": (_is_bool, SWITCH),
     "TENSORBOARD": (_is_bool, SWITCH),
-    "MEMORY_LIMIT_GB": (_is_positive, POSITIVE),
     "AUGMENT": (_is_bool, SWITCH),
     "SEED": (lambda value: _is_whole(value, 0, 2**32 - 1), f"a whole number of 0..{2**32 - 1}"),
     "OUTPUT_DIR": (_is_path, FOLDER),
+    "MEMORY_LIMIT_GB": (_is_number, "a number from 0 up"),
+    "CACHE_DIR": (_or_none(_is_path), f"{FOLDER}, or None"),
     "PREDICTION_BATCH": (_is_whole, COUNT),
     "PREDICTION_ROWS": (_is_whole, COUNT),
 }

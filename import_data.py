@@ -236,7 +236,8 @@ def _grey_stretch(file):
 
 
 def import_images(image_dir, label_dir, image_size, class_names=None, ignore_label=255,
-                  names=None, weight_power=1.0, max_weight_ratio=MAX_WEIGHT_RATIO, training=True):
+                  names=None, weight_power=1.0, max_weight_ratio=MAX_WEIGHT_RATIO, training=True,
+                  memory_limit_gb=None, cache_dir=None):
     """Reads all pairs of two folders, checks them, and weighs the classes by inverse frequency.
 
     Args:
@@ -248,6 +249,7 @@ def import_images(image_dir, label_dir, image_size, class_names=None, ignore_lab
         weight_power, max_weight_ratio: see compute_class_weights.
         training: prints the table of classes, and refuses labels of class 0 alone. False for
             further images of a known set: validation, calibration.
+        memory_limit_gb, cache_dir: see read_pairs.
     Returns:
         images uint8 (n, height, width, 3), labels uint8 (n, height, width),
         class_weights float32 (number of classes,), mean 1 over the classes that occur.
@@ -255,7 +257,9 @@ def import_images(image_dir, label_dir, image_size, class_names=None, ignore_lab
     """
     findings, faults = [], []
     pairs = pair_files(image_dir, label_dir, names, findings=findings)
-    images, labels, values = read_pairs(pairs, image_size, faults)
+    images, labels, values = read_pairs(
+        pairs, image_size, faults, memory_limit_gb, None if findings else cache_dir,
+        "training" if training else "validation")
     findings += list_faults(faults)
     class_names = name_classes(values, label_dir, class_names, ignore_label, findings)
     check_label_values(pairs, values, class_names, ignore_label, len(pairs) * training, findings)
@@ -264,20 +268,47 @@ def import_images(image_dir, label_dir, image_size, class_names=None, ignore_lab
                                          training)
 
 
-def read_pairs(pairs, image_size, faults=None):
+def read_pairs(pairs, image_size, faults=None, memory_limit_gb=None, cache_dir=None,
+               purpose="pairs"):
     """Decodes all pairs, several at a time.
 
-    Args: pairs, list of Pair, where None is passed over; faults, a list to which each FileError is
-        added, or None: they are raised.
+    Args: pairs, sequence of Pair, where None is passed over; faults, a list to which each FileError
+        is added, or None: they are raised. memory_limit_gb, above which the decoded arrays are kept
+        in a folder of cache_dir, named by purpose, and without cache_dir nowhere: only faults and
+        values are found out; None keeps them in memory.
     Returns: images uint8 (n, height, width, 3), labels uint8 (n, height, width), and which values
-        each label file holds at its own size, bool (n, 256); zeros for what can't be read.
-    Raises: InputError that names every file that can't be read or differs in size from its pair.
+        each label file holds at its own size, bool (n, 256); zeros for what can't be read. Above
+        the limit cache.StoredArray or, where there are faults or no cache_dir, images and labels
+        of zeros that take no memory.
+    Raises: InputError that names every file that can't be read or differs in size from its pair, or
+        says why a cache can't be written.
     """
+    if memory_limit_gb is not None:
+        import cache  # here, because it needs this file, and nobody needs it on a Coral
+
+        if cache.decoded_bytes(len(pairs), image_size) > memory_limit_gb * cache.BYTES_PER_GB:
+            found = []
+            read = cache.read_through if cache_dir is not None else cache.read_and_forget
+            arrays = read(pairs, image_size, cache_dir, purpose, _read_into, found)
+            _hand_on(found, faults)
+            return arrays
     height, width = image_size
     images = np.zeros((len(pairs), height, width, 3), np.uint8)
     labels = np.zeros((len(pairs), height, width), np.uint8)
     values = np.zeros((len(pairs), 256), bool)
+    _hand_on(_read_into(pairs, image_size, images, labels, values), faults)
+    return images, labels, values
 
+
+def _hand_on(found, faults):
+    if faults is None:
+        report(list_faults(found))
+    else:
+        faults += found
+
+
+def _read_into(pairs, image_size, images, labels, values):
+    """Decodes all pairs into the three arrays of read_pairs; returns a list of FileError."""
     def read(index):
         image_path, label_path = pairs[index]
         found, size, label_size = [], None, None
@@ -296,12 +327,7 @@ def read_pairs(pairs, image_size, faults=None):
                                    f"{label_size[0]}x{label_size[1]}"))
         return found
 
-    found = [fault for some in _in_parallel(read, len(pairs), "Reading pairs") for fault in some]
-    if faults is None:
-        report(list_faults(found))
-    else:
-        faults += found
-    return images, labels, values
+    return [fault for some in _in_parallel(read, len(pairs), "Reading pairs") for fault in some]
 
 
 def list_faults(faults):
@@ -509,6 +535,8 @@ def count_pixels(labels, num_classes):
 
     Args: labels uint8 (n, height, width).
     """
+    if getattr(labels, "value_counts", None) is not None:  # cache.StoredArray: counted already
+        return labels.value_counts[:num_classes].copy()
     counts = np.zeros(256, np.int64)
     for label in labels:
         counts += np.bincount(label.ravel(), minlength=256)

@@ -49,7 +49,7 @@ from measuring import (
     write_json,
     write_whole,
 )
-from pairing import list_names, pair_files, report
+from pairing import Pairs, list_names, pair_files, report
 from quantise import calibration_indices, make_feature_function, with_both_ends
 from saved_model import load_model
 from training import (
@@ -61,6 +61,7 @@ from training import (
     load_state,
     save_state,
     sum_over_devices,
+    worker_index,
 )
 
 # Data
@@ -97,6 +98,8 @@ TENSORBOARD = False  # True writes OUTPUT_DIR/tensorboard: tensorboard --logdir 
 AUGMENT = True  # flips and varies the colours of the training images
 SEED = 1  # same seed, same machine: same result
 OUTPUT_DIR = "output"
+MEMORY_LIMIT_GB = 2  # decoded pairs that need more are kept on the disk, not in memory
+CACHE_DIR = None  # folder for them; None: cache in OUTPUT_DIR
 
 PREDICTION_BATCH = 16  # images at a time where nothing is trained
 PREDICTION_ROWS = 8  # validation images shown in predictions.png
@@ -120,12 +123,10 @@ def load_data(findings=()):
     findings = [*check_constants(globals()), *findings]
     given = usable_constants(globals())  # a wrong constant does not hide what the folders lack
     pairs, validation_pairs, validation_dirs = find_pairs(given, findings)
-    faults = []
-    images, labels, values = read_pairs(pairs, given["IMAGE_SIZE"], faults)
-    validation_images, validation_labels, validation_values = read_pairs(
-        validation_pairs, given["IMAGE_SIZE"], faults)
-    findings += list_faults(faults)
-    ignore_label, all_values = given["IGNORE_LABEL"], np.concatenate([values, validation_values])
+    (images, labels, values), (validation_images, validation_labels, validation_values) = read_both(
+        pairs, validation_pairs, given["IMAGE_SIZE"], findings)
+    ignore_label = given["IGNORE_LABEL"]
+    all_values = np.concatenate([values[:], validation_values[:]])
     class_names = name_classes(all_values, given["LABEL_DIR"], given["CLASS_NAMES"], ignore_label,
                                findings)
     check_label_values(pairs + validation_pairs, all_values, class_names, ignore_label, len(pairs),
@@ -139,8 +140,31 @@ def load_data(findings=()):
     return {"images": images, "labels": labels, "class_weights": class_weights,
             "validation_images": validation_images, "validation_labels": validation_labels,
             "class_names": class_names, "validation_dirs": validation_dirs,
-            "training_names": [pair.image_path.name for pair in pairs],
-            "validation_names": [pair.image_path.name for pair in validation_pairs]}
+            "training_names": pairs.image_names(),
+            "validation_names": validation_pairs.image_names()}
+
+
+def read_both(pairs, validation_pairs, image_size, findings):
+    """Decodes training and validation pairs, in memory or, above MEMORY_LIMIT_GB, into CACHE_DIR.
+
+    Args: findings, list to which a sentence for each kind of fault is added. Where it holds some
+        already, which keep from training, files are only looked at, and nothing is kept of them.
+    Returns: import_data.read_pairs' arrays of the training and of the validation pairs.
+    Raises: InputError of all findings so far, where a cache can't be written.
+    """
+    limit, cache_dir = 0, None
+    if not findings:
+        limit, cache_dir = MEMORY_LIMIT_GB, Path(CACHE_DIR or Path(OUTPUT_DIR) / "cache")
+        if not is_chief():  # in a folder that machines share, each writes its own
+            cache_dir /= f"worker_{worker_index()}"
+    faults, arrays = [], []
+    try:
+        for some, purpose in ((pairs, "training"), (validation_pairs, "validation")):
+            arrays.append(read_pairs(some, image_size, faults, limit, cache_dir, purpose))
+    except InputError as error:
+        report([*findings, *list_faults(faults), str(error)])
+    findings += list_faults(faults)
+    return arrays
 
 
 def find_pairs(given, findings):
@@ -148,27 +172,26 @@ def find_pairs(given, findings):
 
     Args: given, dict of constants, where None stands for a folder's name that can't be used;
         findings, list to which sentences are added.
-    Returns: list of training Pair, list of validation Pair, validation folders (images, labels).
+    Returns: training Pairs, validation Pairs, validation folders (images, labels).
     """
     folders = given["IMAGE_DIR"], given["LABEL_DIR"]
     validation_folders = tuple(
         own or shared for own, shared in zip(
             (given["VALIDATION_IMAGE_DIR"], given["VALIDATION_LABEL_DIR"]), folders))
-    pairs = [] if None in folders else pair_files(
+    pairs = Pairs() if None in folders else pair_files(
         *folders, skip_unlabelled=given["SKIP_UNLABELLED"], findings=findings)
     if given["VALIDATION_IMAGE_DIR"] is not None:
-        validation_pairs = [] if None in validation_folders else pair_files(
+        validation_pairs = Pairs() if None in validation_folders else pair_files(
             *validation_folders, findings=findings)
         return pairs, validation_pairs, validation_folders
-    if any(None in pair for pair in pairs):  # which has been said; they can't be split by name
-        return pairs, [], validation_folders
+    if None in pairs.image_files + pairs.label_files:  # has been said; they can't be split by name
+        return pairs, Pairs(), validation_folders
     if len(pairs) < 2:
         findings += [TOO_FEW.format(len(pairs))] if pairs else []
-        return pairs, [], validation_folders
-    by_name = {pair.image_path.name: pair for pair in pairs}
-    training, validation = split_names(list(by_name), given["VALIDATION_SPLIT"], given["SEED"])
-    return ([by_name[name] for name in training], [by_name[name] for name in validation],
-            validation_folders)
+        return pairs, Pairs(), validation_folders
+    training, validation = split_names(pairs.image_names(), given["VALIDATION_SPLIT"],
+                                       given["SEED"])
+    return pairs.choose(training), pairs.choose(validation), validation_folders
 
 
 def print_notes(pairs, values, validation_pairs, validation_values, class_names):

@@ -66,8 +66,12 @@ def choose_strategy():
 
 def is_chief():
     """Whether this process writes the files: true but for the workers after the first."""
-    task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {})
-    return int(task.get("index", 0)) == 0
+    return worker_index() == 0
+
+
+def worker_index():
+    """Returns the place of this process in the list of all workers, from 0; 0 where it is alone."""
+    return int(json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("index", 0))
 
 
 def sum_over_devices(value):
