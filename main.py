@@ -470,9 +470,15 @@ def make_predictor(model, features=None):
 
 
 def measure(predictions, data):
-    """Measures predictions for the validation images of load_data; see measuring.summarise."""
-    return summarise(confusion_matrix(data["validation_labels"], predictions,
-                                      len(data["class_names"]), IGNORE_LABEL))
+    """Measures predictions for the validation images of load_data; see measuring.summarise.
+
+    One confusion matrix over all images, summed over some at a time, so that memory stays small.
+    """
+    labels, num_classes = data["validation_labels"], len(data["class_names"])
+    return summarise(sum(
+        confusion_matrix(labels[start:start + PREDICTION_BATCH],
+                         predictions[start:start + PREDICTION_BATCH], num_classes, IGNORE_LABEL)
+        for start in range(0, len(labels), PREDICTION_BATCH)))
 
 
 # ---- what is left in OUTPUT_DIR --------------------------------------------------------------
