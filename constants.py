@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 
 from import_data import check_class_names
 
@@ -115,6 +116,11 @@ def _are_names(value):
         isinstance(name, str) and name.strip() and name.isprintable() for name in value)
 
 
+def _is_layer(value):
+    return isinstance(value, str) and bool(
+        re.fullmatch("block_([1-9]|1[0-6])_(expand|depthwise|project)", value))
+
+
 def _are_filters(value):
     if not _is_list(value) or len(value) != DECODER_BLOCKS:
         return False
@@ -160,8 +166,7 @@ RULES = {
     "LEAST_STEPS": (_is_whole, COUNT),
     "PATIENCE": (_or_none(_is_whole), f"{COUNT}, or None"),
     "FINE_TUNE_EPOCHS": (lambda value: _is_whole(value, 0), "a whole number from 0 up"),
-    "FINE_TUNE_FROM": (lambda value: isinstance(value, str), "the name of a layer, in quotation "
-                       "marks"),
+    "FINE_TUNE_FROM": (_is_layer, "a layer of MobileNetV2, block_1_expand to block_16_project"),
     "FINE_TUNE_RATE": (_is_positive, POSITIVE),
     "RESUME": (_is_bool, SWITCH),
     "MIXED_PRECISION": (_is_bool, SWITCH),

@@ -160,6 +160,14 @@ def unfreeze(encoder, first_layer):
                            and not isinstance(layer, layers.BatchNormalization))
 
 
+def describe_missing(weights):
+    """Returns a sentence where the weights are a path to no file, else ''."""
+    if weights in (None, "imagenet") or Path(weights).is_file():
+        return ""
+    return (f"The weights file {weights} does not exist: correct WEIGHTS, or set it to "
+            f'"imagenet" to download them.')
+
+
 def _load_weights(network, weights):
     """Loads the weights into the network; returns whether they are pretrained."""
     if weights is None:
@@ -167,9 +175,8 @@ def _load_weights(network, weights):
     if weights == "imagenet":
         return _load_imagenet(network)
     path = Path(weights)
-    if not path.is_file():
-        raise InputError(f"The weights file {path} does not exist: correct WEIGHTS, or set it to "
-                         f'"imagenet" to download them.')
+    if describe_missing(weights):
+        raise InputError(describe_missing(weights))
     try:
         network.load_weights(path)
     except (ValueError, OSError, KeyError) as error:

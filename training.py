@@ -115,6 +115,8 @@ def make_step(strategy, model, optimizer, loss, call):
         whole loss, and its part of the gradient.
     """
     devices = strategy.num_replicas_in_sync
+    if devices == 1:  # XLA fuses its many small operations; it can't sum over devices
+        loss = tf.function(loss, jit_compile=True)
 
     def train(inputs, label):
         with tf.GradientTape() as tape:
