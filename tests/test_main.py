@@ -235,7 +235,7 @@ def test_a_killed_run_that_is_resumed_ends_as_one_that_was_not(small_run, monkey
     info = json.loads((tmp_path / "killed" / "model.json").read_text())
     assert info["validation_metrics"] == metrics
     monkeypatch.setattr(main, "IMAGE_SIZE", (64, 32))
-    with pytest.raises(InputError, match=r"IMAGE_SIZE was \[32, 32\] and is \[64, 32\]; .*RESUME"):
+    with pytest.raises(InputError, match=r"IMAGE_SIZE was \[32, 32\] and is \[64, 32\]\. .*RESUME"):
         main.main()
 
 
