@@ -107,12 +107,13 @@ def stream(strategy, data, batch_size, **options):
 # ---- one step --------------------------------------------------------------------------------
 
 
-def make_step(strategy, model, optimizer, loss, call):
+def make_step(strategy, model, optimizer, loss, call, signature=None):
     """Returns a function (inputs, label) -> loss of the whole batch, which also trains the model.
 
     Args: call, a function inputs -> logits that runs the model in training mode; loss, a function
         (labels, logits) -> scalar that sums over devices (sum_over_devices): each device has the
-        whole loss, and its part of the gradient.
+        whole loss, and its part of the gradient; signature, TensorSpecs of inputs and label, so
+        that a smaller last batch is no reason to build the graph again.
     """
     devices = strategy.num_replicas_in_sync
     if devices == 1:  # XLA fuses its many small operations; it can't sum over devices
@@ -127,7 +128,8 @@ def make_step(strategy, model, optimizer, loss, call):
         optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables))
         return value
 
-    @tf.function(reduce_retracing=True)
+    # No Python control flow depends on a tensor, so autograph would only cost time.
+    @tf.function(input_signature=signature, autograph=False)
     def step(inputs, label):
         if devices == 1:
             return train(inputs, label)
@@ -194,11 +196,13 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
         assign_all(optimizer.variables, optimizer_variables)
     if strategy.num_replicas_in_sync > 1:
         synchronise(phase.model)
-    step = make_step(strategy, phase.model, optimizer, loss, choose_call(phase, strategy))
     policy = "mixed_float16" if mixed_precision else None
     with computing_in(phase.model, policy), asked_to_stop() as asked:
         batches = stream(strategy, data, batch_size, epochs=epochs, features=phase.features,
                          **options)
+        is_alone = strategy.num_replicas_in_sync == 1
+        step = make_step(strategy, phase.model, optimizer, loss, choose_call(phase, strategy),
+                         batches.element_spec if is_alone else None)
         for epoch in epochs:
             begin, losses = time.monotonic(), []
             progress = Progress(f"Epoch {epoch + 1}", steps)
