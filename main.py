@@ -88,7 +88,7 @@ WEIGHT_POWER = 0.5  # class weight ~ (1 / frequency) ** this: 1 plain inverse, 0
 BATCH_SIZE = 8
 EPOCHS = 20
 LEARNING_RATE = 3e-3  # of Adam at the start; falls to 0 along a cosine
-LEAST_STEPS = 20  # batches an epoch has; fewer images are gone through several times
+LEAST_STEPS = 20  # batches an epoch has, about; few images are gone through several times
 PATIENCE = None  # epochs without a better validation mean IoU until it stops; None keeps EPOCHS
 FINE_TUNE_EPOCHS = 0  # afterwards, with the encoder's later blocks trained too; 0: frozen for good
 FINE_TUNE_FROM = "block_11_expand"  # the first of its layers that is trained then
@@ -311,11 +311,11 @@ def train(model, data, output_dir, strategy):
             record["epochs"], optimizer_variables, MIXED_PRECISION)
         if record["best"] is None:  # interrupted in the first epoch
             keep_best(model, {"epoch": 0, **measure(predict(data["validation_images"]), data)},
-                      record, best_weights, output_dir)
+                      data, record, best_weights, output_dir)
         if is_interrupted or is_patience_over(record):
             break
         optimizer_variables = None
-    if is_interrupted:
+    if is_interrupted and record["epochs"] < EPOCHS + FINE_TUNE_EPOCHS:
         print(f"Interrupted after {record['epochs']} of {EPOCHS + FINE_TUNE_EPOCHS} epochs. To go "
               f"on: RESUME = True, and python main.py again.", flush=True)
     return record
@@ -339,7 +339,7 @@ def plan_phases(model, data, epochs_done):
 
 
 def count_repeats(count):
-    """Returns how often an epoch goes through so few images: until it has LEAST_STEPS batches."""
+    """Returns how often an epoch goes through so few images: it has about LEAST_STEPS batches."""
     return max(1, round(LEAST_STEPS * BATCH_SIZE / count))
 
 
@@ -366,7 +366,8 @@ def make_epoch_end(model, predict, data, record, best_weights, output_dir):
         print(format_epoch(row, metrics, data["class_names"], is_best), flush=True)
         warn_of_one_class(predictions, data["class_names"])
         if is_best:
-            keep_best(model, {"epoch": epoch + 1, **metrics}, record, best_weights, output_dir)
+            keep_best(model, {"epoch": epoch + 1, **metrics}, data, record, best_weights,
+                      output_dir)
         if is_chief():
             write_history(output_dir / "history.csv", record["history"])
             save_state(output_dir, record, model.weights, optimizer.variables)
@@ -377,12 +378,16 @@ def make_epoch_end(model, predict, data, record, best_weights, output_dir):
     return finish
 
 
-def keep_best(model, metrics, record, best_weights, output_dir):
-    """Notes the metrics as the best so far, keeps the weights, and saves model.keras."""
+def keep_best(model, metrics, data, record, best_weights, output_dir):
+    """Notes the metrics as the best so far, keeps the weights, saves model.keras and model.json.
+
+    So a run that ends badly later leaves a model that can be converted.
+    """
     record["best"], best_weights[:] = metrics, model.get_weights()
     if is_chief():
         with computing_in(model, "float32" if MIXED_PRECISION else None):
             save_model(model, Path(output_dir) / "model.keras")
+        write_json(Path(output_dir) / "model.json", describe_model(model, data, metrics))
 
 
 def is_patience_over(record):

@@ -213,9 +213,10 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
                 if asked:
                     return True
                 progress.show(number + 1)
-            if finish_epoch(epoch, float(np.mean(losses)), time.monotonic() - begin, optimizer):
-                return bool(asked)
-    return False
+            if finish_epoch(epoch, float(np.mean(losses)), time.monotonic() - begin,
+                            optimizer) or asked:
+                break
+        return bool(asked)
 
 
 def run_step(step, batches):
@@ -269,7 +270,14 @@ def asked_to_stop():
 
 
 def assign_all(variables, arrays):
-    """Gives variables the values of arrays, in order; None leaves them as they are."""
+    """Gives variables the values of arrays, in order; None leaves them as they are.
+
+    Raises: InputError where they are of other numbers or shapes.
+    """
+    if arrays is not None and [variable.shape for variable in variables] != [
+            array.shape for array in arrays]:
+        raise InputError("The optimizer's state is that of another part of the training: set "
+                         "EPOCHS and FINE_TUNE_FROM as they were, or RESUME = False to start again.")
     for variable, array in zip(variables, arrays or [], strict=arrays is not None):
         variable.assign(array)
 

@@ -142,6 +142,15 @@ def test_float16_training_leaves_a_float32_model():
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
 
 
+def test_ctrl_c_in_the_last_epoch_is_told_too():
+    def finish(epoch, loss, seconds, optimizer):
+        if epoch == 3:
+            signal.raise_signal(signal.SIGINT)
+        return False
+
+    assert fit_small(finish)  # so no fine-tuning is begun
+
+
 # ---- what is kept ----------------------------------------------------------------------------
 
 
@@ -154,6 +163,16 @@ def test_state_comes_back_as_it_was_saved(tmp_path):
     assert content == {"epochs": 3} and len(variables) == len(optimizer.variables)
     assert all((a == b).all() for a, b in zip(weights, model.get_weights(), strict=True))
     assert [path.name for path in tmp_path.iterdir()] == [training.STATE_FILE]
+
+
+def test_an_optimizers_state_of_other_variables_is_a_sentence():
+    optimizer = keras.optimizers.Adam()
+    optimizer.build(small_training.make_network().trainable_variables)
+    arrays = [variable.numpy() for variable in optimizer.variables]
+    training.assign_all(optimizer.variables, arrays)
+    for others in (arrays[:-1], [*arrays[:-1], np.zeros(9)]):
+        with pytest.raises(InputError, match="set EPOCHS and FINE_TUNE_FROM as they were"):
+            training.assign_all(optimizer.variables, others)
 
 
 def test_missing_and_damaged_state(tmp_path):
