@@ -277,7 +277,8 @@ def assign_all(variables, arrays):
     if arrays is not None and [variable.shape for variable in variables] != [
             array.shape for array in arrays]:
         raise InputError("The optimizer's state is that of another part of the training: set "
-                         "EPOCHS and FINE_TUNE_FROM as they were, or RESUME = False to start again.")
+                         "EPOCHS and FINE_TUNE_FROM as they were, or RESUME = False to start "
+                         "again.")
     for variable, array in zip(variables, arrays or [], strict=arrays is not None):
         variable.assign(array)
 
