@@ -251,6 +251,7 @@ def add_artists(window):
 def connect(window, name, function):
     """Calls function(window, event) for each event; an InputError is shown in the status line."""
     def call(event):
+        """Calls the function, and shows what a person has to know."""
         try:
             function(window, event)
         except InputError as error:
@@ -879,6 +880,7 @@ def go_least_sure(window, key):
     window.busy, window.cancelled, shown = True, False, 0.0
 
     def report(done, count):
+        """Shows in the window how many are done, at most every PROGRESS_SECONDS."""
         nonlocal shown
         if time.monotonic() - shown > PROGRESS_SECONDS:
             shown = time.monotonic()

@@ -297,6 +297,7 @@ def stroke_region(points, diameter, size):
     (left, top), (right, bottom) = path.min(axis=0) - diameter, path.max(axis=0) + diameter
 
     def draw_stroke(draw, origin):
+        """Draws the path in a picture whose corner lies at the origin."""
         corners = [tuple(corner) for corner in (path - origin).tolist()]
         draw.point(corners, fill=1)  # Pillow draws no ellipse of a single pixel
         if len(corners) > 1:
@@ -568,6 +569,7 @@ def load_predictor(output_dir, class_names):
     model = load_model(output_dir, info)
 
     def predict(image_path):
+        """Returns the logits of an image file, float32 (height, width, classes)."""
         image = read_image(image_path, tuple(info["image_size"]))
         return model.predict_on_batch(image[None].astype(np.float32))[0]
 

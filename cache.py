@@ -280,6 +280,7 @@ def _check_records(array):
     blocks = array.blocks()
 
     def is_whole(index):
+        """Whether all records of a block have their checksums."""
         positions = blocks[index]
         records = array[positions.start:positions.stop]
         return all(zlib.crc32(record) == check for record, check in zip(

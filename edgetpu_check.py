@@ -133,10 +133,12 @@ class Tensor:
 
     @property
     def is_constant(self):
+        """Whether its values stand in the file, or it has none."""
         return self.values is not None or 0 in self.shape
 
     @property
     def bytes(self):
+        """Its size in bytes."""
         return math.prod(self.shape) * np.dtype(NUMPY_TYPES.get(self.dtype, np.int8)).itemsize
 
 
@@ -167,10 +169,12 @@ class Op:
 
     @property
     def activations(self):
+        """Its tensors that are computed, inputs first."""
         return [t for t in self.inputs if t is not None and not t.is_constant] + self.outputs
 
     @property
     def verdict(self):
+        """The worst verdict of its findings."""
         return min((finding.verdict for finding in self.findings), key=VERDICTS.index)
 
     def input(self, position):
@@ -780,6 +784,7 @@ def table_row(name, version, verdict, ops):
 
 
 def as_dicts(findings):
+    """Returns findings as dicts that JSON can hold."""
     return [finding._asdict() for finding in findings]
 
 
@@ -866,6 +871,7 @@ def is_repaired_by_make_compilable(data):
 
 
 def describe(tensor):
+    """Returns a tensor's name, shape and dtype as a dict that JSON can hold."""
     return {"name": tensor.name, "shape": list(tensor.shape), "dtype": tensor.dtype}
 
 

@@ -43,6 +43,7 @@ class FusedAdam(keras.optimizers.Adam):
     """
 
     def update_step(self, gradient, variable, learning_rate):
+        """Updates one variable and its moments, in place."""
         index = self._get_variable_index(variable)
         step = tf.cast(self.iterations + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(
@@ -98,6 +99,7 @@ def _joined_transposed(kernel, x, skip):
     joined = tf.concat([x, skip], -1)
 
     def gradient(upstream):
+        """Returns the gradients by kernel, x and skip (None: it is constant)."""
         by_kernel = tf.raw_ops.Conv2DBackpropFilter(
             input=upstream, filter_sizes=kernel.shape, out_backprop=joined, strides=(1, 2, 2, 1),
             padding="SAME")

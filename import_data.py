@@ -310,6 +310,7 @@ def _hand_on(found, faults):
 def _read_into(pairs, image_size, images, labels, values):
     """Decodes all pairs into the three arrays of read_pairs; returns a list of FileError."""
     def read(index):
+        """Decodes one pair into its place; returns a list of FileError."""
         image_path, label_path = pairs[index]
         found, size, label_size = [], None, None
         try:
@@ -356,6 +357,7 @@ def _in_parallel(function, count, title):
     progress = Progress(title, count)
 
     def work():
+        """Takes the next index until none is left."""
         while waiting:
             try:
                 index = waiting.popleft()
@@ -422,6 +424,7 @@ def find_class_names(label_paths, label_dir, class_names=None, ignore_label=255)
         return list(class_names)
 
     def largest(index):
+        """Returns the largest class index in a label."""
         label = read_label(label_paths[index])
         return int(label[label != ignore_label].max(initial=0))
 

@@ -276,6 +276,7 @@ def make_loss(name, class_weights, ignore_label):
              for part in name.split("+")]
 
     def loss(labels, logits):
+        """Adds up the parts; see dice_loss."""
         return sum(part(labels, logits, class_weights, ignore_label) for part in parts)
 
     return loss
@@ -353,6 +354,7 @@ def make_epoch_end(model, predict, data, record, best_weights, output_dir):
               if TENSORBOARD and is_chief() else None)
 
     def finish(epoch, loss, seconds, optimizer):
+        """Measures, prints, saves; see training.fit."""
         start = time.monotonic()
         predictions = predict(data["validation_images"])
         metrics = measure(predictions, data)
@@ -465,6 +467,7 @@ def make_predictor(model, features=None):
         reduce_retracing=True)
 
     def predict(images, batch_size=PREDICTION_BATCH):
+        """Returns the most likely classes, some images at a time."""
         predictions = np.empty(images.shape[:3], np.uint8)
         for start in range(0, len(images), batch_size):
             batch = images[start:start + batch_size]

@@ -81,6 +81,7 @@ def format_iou_table(class_names, columns):
     Args: columns, dict of column title -> what summarise returned.
     """
     def percent(value):
+        """Returns an IoU as text."""
         return "absent" if value is None else f"{100 * value:.2f} %"
 
     rows = [(name, [column["iou"][index] for column in columns.values()])
@@ -291,6 +292,7 @@ def _one(is_sound):
 def _many(is_sound, fewest, most=None):
     """Makes a function that returns a list's entries that are not sound, or the misfit itself."""
     def find_wrong(values):
+        """Returns the entries that are not sound, or the misfit itself."""
         if (not isinstance(values, list) or len(values) < fewest
                 or (most is not None and len(values) > most)):
             return [values]

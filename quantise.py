@@ -64,6 +64,7 @@ def quantise(model, calibration_images, input_type="int8", output_type="int8"):
 def make_converter(model, calibration_images):
     """Returns TensorFlow's converter, set for full int8; arguments as for quantise."""
     def calibration_data():
+        """Yields one image in [-1, 1] at a time, as the converter takes it."""
         for image in calibration_images:
             yield [np.float32(image[None]) / 127.5 - 1]
 
@@ -78,6 +79,7 @@ def make_float_converter(model, image_shape):
     """Returns TensorFlow's converter of a model of one image of (height, width, 3), float32."""
     @tf.function(input_signature=[tf.TensorSpec((1, *image_shape), tf.float32)])
     def one_image(image):
+        """Runs the model on a batch of one, in inference mode."""
         return model(image, training=False)
 
     # Through a concrete function, without the model as trackable: calibration fails with it in
@@ -180,6 +182,7 @@ def layer_errors(model, calibration_images, images):
     converter.inference_input_type = converter.inference_output_type = tf.float32
 
     def data():
+        """Yields one image in [-1, 1] at a time, as the debugger takes it."""
         for image in images:
             yield [np.float32(image[None]) / 127.5 - 1]
 
@@ -232,6 +235,7 @@ def make_feature_function(encoder, calibration_images):
     shapes = [(1, *shape[1:]) for shape in encoder.output_shape]
 
     def run_one(image):
+        """Returns the dequantised outputs for one image, in the encoder's order."""
         interpreter = interpreters.get()
         try:
             run_model(interpreter, image)
@@ -243,6 +247,7 @@ def make_feature_function(encoder, calibration_images):
         return [outputs[shape] for shape in shapes]
 
     def features(images):
+        """Returns the dequantised outputs for a batch of images."""
         return [np.concatenate(parts) for parts in zip(*executor.map(run_one, images))]
 
     return features

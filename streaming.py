@@ -49,12 +49,14 @@ def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=
     steps = -(-len(images) * repeats // batch_size)
 
     def fetch(number):
+        """Returns the images, labels and draws of a batch, by its number in all epochs."""
         step, replica = divmod(int(number), last - first)
         epoch, step = divmod(step, steps)
         indices, draws = (array[first + replica::total] for array in order(epochs[epoch])[step])
         return images[indices], labels[indices], draws
 
     def decode(number):
+        """Returns image and label of a batch by its number, augmented where wanted."""
         image, label, draws = tf.numpy_function(
             fetch, [number], (tf.uint8, tf.uint8, tf.float32), stateful=False)
         image = tf.cast(tf.ensure_shape(image, (None, *images.shape[1:])), tf.float32)
@@ -76,6 +78,7 @@ def _encode_by(features, one_image):
     shapes = [(None, *array.shape[1:]) for array in features(one_image)]
 
     def encode(image, label):
+        """Puts the features in the image's place."""
         arrays = tf.numpy_function(features, [tf.cast(tf.round(image), tf.uint8)],
                                    [tf.float32] * len(shapes), stateful=False)
         return tuple(map(tf.ensure_shape, arrays, shapes)), label

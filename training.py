@@ -94,6 +94,7 @@ def stream(strategy, data, batch_size, **options):
     total = strategy.num_replicas_in_sync
 
     def serve(context):
+        """Returns the dataset for the devices of one process."""
         share = total // context.num_input_pipelines
         first = context.input_pipeline_id * share
         return make_dataset(data["images"], data["labels"], batch_size, shuffle=True,
@@ -120,6 +121,7 @@ def make_step(strategy, model, optimizer, loss, call, signature=None):
         loss = tf.function(loss, jit_compile=True)
 
     def train(inputs, label):
+        """Runs one step on one device."""
         with tf.GradientTape() as tape:
             value = loss(label, call(inputs))
             # The gradient of a sum over devices adds up all of theirs, and so does the optimizer.
@@ -131,6 +133,7 @@ def make_step(strategy, model, optimizer, loss, call, signature=None):
     # No Python control flow depends on a tensor, so autograph would only cost time.
     @tf.function(input_signature=signature, autograph=False)
     def step(inputs, label):
+        """Runs one step on all devices."""
         if devices == 1:
             return train(inputs, label)
         return strategy.reduce("MEAN", strategy.run(train, (inputs, label)), axis=None)
@@ -254,6 +257,7 @@ def asked_to_stop():
         return
 
     def remember(number, frame):
+        """Notes the first Ctrl-C; the second one interrupts."""
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
