@@ -5,6 +5,7 @@ whole model with the same calibration images, so that the encoder's quantisation
 """
 
 import csv
+import functools
 import io
 import logging
 import queue
@@ -63,16 +64,17 @@ def quantise(model, calibration_images, input_type="int8", output_type="int8"):
 
 def make_converter(model, calibration_images):
     """Returns TensorFlow's converter, set for full int8; arguments as for quantise."""
-    def calibration_data():
-        """Yields one image in [-1, 1] at a time, as the converter takes it."""
-        for image in calibration_images:
-            yield [np.float32(image[None]) / 127.5 - 1]
-
     converter = make_float_converter(model, calibration_images.shape[1:])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = calibration_data
+    converter.representative_dataset = functools.partial(one_by_one, calibration_images)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     return converter
+
+
+def one_by_one(images):
+    """Yields each image uint8 (height, width, 3) as the model's inputs: [float32 in [-1, 1]]."""
+    for image in images:
+        yield [np.float32(image[None]) / 127.5 - 1]
 
 
 def make_float_converter(model, image_shape):
@@ -181,14 +183,9 @@ def layer_errors(model, calibration_images, images):
     converter = make_converter(model, calibration_images)
     converter.inference_input_type = converter.inference_output_type = tf.float32
 
-    def data():
-        """Yields one image in [-1, 1] at a time, as the debugger takes it."""
-        for image in images:
-            yield [np.float32(image[None]) / 127.5 - 1]
-
     with quiet():
         debugger = tf.lite.experimental.QuantizationDebugger(
-            converter=converter, debug_dataset=data)
+            converter=converter, debug_dataset=functools.partial(one_by_one, images))
         debugger.run()
         text = io.StringIO()
         debugger.layer_statistics_dump(text)

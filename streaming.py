@@ -13,6 +13,7 @@ FLIP_PROBABILITY = 0.5
 COLOUR_RANGE = 0.2  # brightness, contrast and saturation vary by a factor of 1 -+ this
 SCALE_RANGE = (1.0, 1.0)  # a window of this share of the sides is shown at full size
 PADDING = 128.0  # grey around a picture that is shown smaller: near 0 to the network
+BEYOND = 255  # label around such a picture: never a class, since at most 255 are allowed
 DRAWS = 7  # random numbers an image: flip, brightness, contrast, saturation, scale, top, left
 
 
@@ -31,6 +32,11 @@ def epoch_order(count, batch_size, shuffle=False, seed=0, epoch=0, repeats=1):
             for start in range(0, len(order), batch_size)]
 
 
+def count_steps(count, batch_size, repeats=1):
+    """Returns how many batches an epoch has that goes through so many images repeatedly."""
+    return -(-count * repeats // batch_size)
+
+
 def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=0,
                  epochs=range(1), repeats=1, features=None, replicas=(0, 1, 1)):
     """Streams the batches of all epochs, one after the other, prefetched.
@@ -46,7 +52,7 @@ def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=
     first, last, total = replicas
     order = functools.lru_cache(2)(lambda epoch: epoch_order(
         len(images), batch_size, shuffle, seed, epoch, repeats))
-    steps = -(-len(images) * repeats // batch_size)
+    steps = count_steps(len(images), batch_size, repeats)
 
     def fetch(number):
         """Returns the images, labels and draws of a batch, by its number in all epochs."""
@@ -86,11 +92,11 @@ def _encode_by(features, one_image):
     return encode
 
 
-def augment_batch(image, label, draws, ignore_label=255):
+def augment_batch(image, label, draws):
     """Flips and crops image and label together, and varies the colour of the image alone.
 
     Args: image float32 (batch, height, width, 3) in 0..255, label uint8 (batch, height, width),
-        draws float32 (batch, DRAWS) in 0..1; ignore_label fills what lies beyond the picture.
+        draws float32 (batch, DRAWS) in 0..1.
     Returns: image and label of the same shapes and dtypes.
     """
     columns = tf.unstack(draws, axis=1)
@@ -99,7 +105,7 @@ def augment_batch(image, label, draws, ignore_label=255):
     label = tf.where(flipped[:, None, None], tf.reverse(label, [2]), label)
     image = _vary_colour(image, *columns[1:4])
     if SCALE_RANGE != (1.0, 1.0):
-        image, label = _crop(image, label, *columns[4:7], ignore_label)
+        image, label = _crop(image, label, *columns[4:7])
     return image, label
 
 
@@ -112,7 +118,7 @@ def _vary_colour(image, *draws):
     return tf.clip_by_value((mean + (image - mean) * contrast) * brightness, 0.0, 255.0)
 
 
-def _crop(image, label, scale, top, left, ignore_label):
+def _crop(image, label, scale, top, left):
     smallest, largest = SCALE_RANGE
     side = smallest * (largest / smallest) ** scale  # as likely larger as smaller
     top, left = (1 - side) * top, (1 - side) * left  # beyond the picture where side is above 1
@@ -120,5 +126,5 @@ def _crop(image, label, scale, top, left, ignore_label):
     window = tf.range(tf.shape(image)[0]), tf.shape(image)[1:3]
     image = tf.image.crop_and_resize(image, boxes, *window, extrapolation_value=PADDING)
     label = tf.image.crop_and_resize(label[..., None], boxes, *window, method="nearest",
-                                     extrapolation_value=float(ignore_label))
+                                     extrapolation_value=float(BEYOND))
     return image, tf.cast(label[..., 0], tf.uint8)

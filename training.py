@@ -24,7 +24,7 @@ import tensorflow as tf
 from fast_decoder import FusedAdam
 from import_data import InputError, Progress, list_names
 from measuring import write_whole
-from streaming import epoch_order, make_dataset
+from streaming import count_steps, epoch_order, make_dataset
 
 STATE_FILE = "training_state.npz"
 
@@ -231,11 +231,6 @@ def run_step(step, batches):
         raise InputError("Another worker has ended or can't be reached, so this one ends too. "
                          "Start all of them again with RESUME = True: they go on after the last "
                          f"whole epoch. ({str(error).splitlines()[0]})") from error
-
-
-def count_steps(count, batch_size, repeats):
-    """Returns how many batches an epoch has."""
-    return math.ceil(count * repeats / batch_size)
 
 
 def not_finite(value, data, batch_size, options, epoch, number):

@@ -116,11 +116,12 @@ def our_epoch(model, data):
 
     import main
     import training
+    from streaming import count_steps
 
     strategy, options = tf.distribute.get_strategy(), {"augment": True, "seed": 1, "repeats": 1}
     phase = next(main.plan_phases(model, data, 0))
     loss = main.make_loss(main.LOSS, data["class_weights"], main.IGNORE_LABEL)
-    steps = training.count_steps(len(data["images"]), main.BATCH_SIZE, 1)
+    steps = count_steps(len(data["images"]), main.BATCH_SIZE, 1)
     step = training.make_step(strategy, phase.model, training.make_optimizer(
         phase, steps, strategy), loss, training.choose_call(phase, strategy))
     batches = training.stream(strategy, data, main.BATCH_SIZE, features=phase.features,
