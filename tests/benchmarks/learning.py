@@ -6,33 +6,36 @@ Trains every set in three ways, one after the other, 20 epochs each, same split 
 tutorial (its decoder, cross-entropy, batch normalisation's momentum 0.99), dice (the same decoder,
 plain dice weighted by inverse frequency), and default (main.py as it is). Neither of the first two
 augments, so Keras' own features of each image are computed once and kept: the numbers of Keras' fit
-in less time. Seconds are measured apart, on a quiet machine: the plain Keras loop of the first two
-and main.py's own in turn, some epochs of each, medians. Results stay in FOLDER; a run that is there
-already is not repeated. Leaves learning.png there and prints a table in Markdown: means over the
-seeds, and their spread.
+in less time. Seconds are measured apart, on a quiet machine: a plain Keras loop and main.py's own,
+each with the tutorial's decoder and with the default, in turn, some epochs of each, medians.
+Results stay in FOLDER; a run that is there already is not repeated. Leaves learning.png there and
+prints a table in Markdown: means over the seeds, and their spread.
 """
 
 import csv
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 from sets import SETS, choose_set
 
-TUTORIAL_DECODER = {"DECODER_FILTERS": (512, 256, 128, 64)}
+TUTORIAL_FILTERS = (512, 256, 128, 64)
 WAYS = {
-    "tutorial": {**TUTORIAL_DECODER, "LOSS": "cross-entropy", "WEIGHT_POWER": 0.0,
+    "tutorial": {"DECODER_FILTERS": TUTORIAL_FILTERS, "LOSS": "cross-entropy", "WEIGHT_POWER": 0.0,
                  "AUGMENT": False, "LEARNING_RATE": 1e-3},
-    "dice": {**TUTORIAL_DECODER, "LOSS": "dice", "WEIGHT_POWER": 1.0, "AUGMENT": False,
-             "LEARNING_RATE": 1e-3},
+    "dice": {"DECODER_FILTERS": TUTORIAL_FILTERS, "LOSS": "dice", "WEIGHT_POWER": 1.0,
+             "AUGMENT": False, "LEARNING_RATE": 1e-3},
     "default": {},
 }
 COLOURS = {"tutorial": "tab:gray", "dice": "tab:blue", "default": "tab:red"}
 SHOWN_EPOCHS = (5, 10, 20)
-TIMED_TURNS = 3
+TIMED_TURNS = 5
+ANSWER = "seconds: "
 
 
 def kept_float_features(encoder, calibration_images):
@@ -65,30 +68,44 @@ def train_one(name, way, seed, output):
     main.main()
 
 
-def time_ways(name, output):
-    """Times whole epochs, validation included, of the plain Keras loop and of main.py in turn.
+def time_ways(name, log):
+    """Times whole epochs, validation included, of each of LOOPS in turn, in processes of their own.
 
-    Returns: dict of way -> list of seconds an epoch. "tutorial" is Keras' fit of the whole network
-        with its own validation; "same decoder" main.py with the tutorial's decoder.
+    Returns: dict of loop -> dict of "epoch", and for main.py of its parts "waiting" for the next
+        batch and "evaluation" -> list of seconds.
     """
+    processes = {loop: subprocess.Popen(
+        [sys.executable, __file__, "--epochs", name, loop], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, **environment})
+        for loop, (_, _, environment) in LOOPS.items()}
+    times = {loop: {} for loop in LOOPS}
+    for turn in range(TIMED_TURNS + 1):  # the first one compiles
+        for loop, process in processes.items():
+            process.stdin.write("go\n")
+            process.stdin.flush()
+            answer = next(line for line in process.stdout if line.startswith(ANSWER))
+            for part, value in json.loads(answer.removeprefix(ANSWER)).items() if turn else ():
+                times[loop].setdefault(part, []).append(value)
+    for process in processes.values():
+        process.communicate()
+    return times
+
+
+def run_epochs(name, loop, folder):
+    """Trains an epoch of a loop for each line that comes in, and answers with its seconds."""
     import main
     from get_model import get_model
 
-    choose_set(name, output)
+    choose_set(name, folder)
+    make_epoch, filters, _ = LOOPS[loop]
     data = main.load_data()
-    num_classes, seconds = len(data["class_names"]), {}
-    model = get_model(main.IMAGE_SIZE, num_classes, main.WEIGHTS, (512, 256, 128, 64))
-    epochs = {"tutorial": plain_epoch(model, data)}
-    for way, filters in (("same decoder", (512, 256, 128, 64)), ("default", main.DECODER_FILTERS)):
-        model = get_model(main.IMAGE_SIZE, num_classes, main.WEIGHTS, filters)
-        epochs[way] = our_epoch(model, data)
-    for turn in range(TIMED_TURNS + 1):  # the first one compiles
-        for way, epoch in epochs.items():
-            start = time.perf_counter()
-            epoch()
-            if turn:
-                seconds.setdefault(way, []).append(time.perf_counter() - start)
-    return seconds
+    model = get_model(main.IMAGE_SIZE, len(data["class_names"]), main.WEIGHTS,
+                      filters or main.DECODER_FILTERS)
+    epoch = make_epoch(model, data)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        parts = epoch()
+        print(ANSWER + json.dumps({"epoch": time.perf_counter() - start, **parts}), flush=True)
 
 
 def plain_epoch(model, data):
@@ -107,11 +124,19 @@ def plain_epoch(model, data):
     validation = stream(data["validation_images"], data["validation_labels"]).batch(main.BATCH_SIZE)
     loss = main.make_loss("cross-entropy", np.ones(len(data["class_names"])), main.IGNORE_LABEL)
     model.compile(keras.optimizers.Adam(1e-3), loss)
-    return lambda: model.fit(training, validation_data=validation, epochs=1, verbose=0)
+
+    def epoch():
+        model.fit(training, validation_data=validation, epochs=1, verbose=0)
+        return {}
+
+    return epoch
 
 
 def our_epoch(model, data):
-    """Returns a function that trains and measures one epoch as main.py does."""
+    """Returns a function that trains and measures one epoch as main.py does.
+
+    It returns the seconds of "waiting" for the next batch, and of "evaluation".
+    """
     import tensorflow as tf
 
     import main
@@ -129,11 +154,30 @@ def our_epoch(model, data):
     predict = main.make_predictor(phase.model, phase.features)
 
     def epoch():
+        waited = 0.0
         for _ in range(steps):
-            training.run_step(step, batches)
+            start = time.perf_counter()
+            batch = next(batches)
+            waited += time.perf_counter() - start
+            float(step(*batch))
+        start = time.perf_counter()
         main.measure(predict(data["validation_images"]), data)
+        return {"waiting": waited, "evaluation": time.perf_counter() - start}
 
     return epoch
+
+
+# loop -> (what makes its epoch, decoder or None for main.py's, environment variables). Keras runs
+# with what TensorFlow chooses by itself; main.py sets this variable to 1.
+TF_CHOICE = {"TF_ENABLE_ONEDNN_OPTS": "default"}
+LOOPS = {
+    "Keras, tutorial's decoder": (plain_epoch, TUTORIAL_FILTERS, TF_CHOICE),
+    "main.py, tutorial's decoder": (our_epoch, TUTORIAL_FILTERS, {}),
+    "Keras, default decoder": (plain_epoch, None, TF_CHOICE),
+    "main.py, default decoder": (our_epoch, None, {}),
+}
+LOOP_OF_WAY = {"tutorial": "Keras, tutorial's decoder", "dice": "Keras, tutorial's decoder",
+               "default": "main.py, default decoder"}
 
 
 def read_history(name, way, seed, folder):
@@ -160,7 +204,7 @@ def format_row(name, way, histories, rarest, seconds):
     cells = [cell("mean_iou", epoch) for epoch in SHOWN_EPOCHS]
     return (f"| {name} | {way} | {' | '.join(cells)} | {best.mean():.3f} ± {best.std():.3f} | "
             f"{cell('mean_iou_without_background', 20)} | {rarest} {cell('iou ' + rarest, 20)} | "
-            f"{seconds[way]:.1f} |")
+            f"{seconds[LOOP_OF_WAY[way]]['epoch']:.1f} |")
 
 
 def find_rarest(name, folder):
@@ -171,16 +215,14 @@ def find_rarest(name, folder):
 
 
 def read_seconds(name, folder):
-    """Times the ways of a set in a process of its own unless it was done; returns the medians."""
+    """Times the loops of a set unless it was done; returns dict of loop -> part -> median."""
     path = folder / f"{name}_seconds.json"
     if not path.exists():
         print(f"{name}, seconds an epoch ...", flush=True)
         with open(folder / f"{name}_seconds.txt", "w", encoding="utf-8") as log:
-            subprocess.run([sys.executable, __file__, "--seconds", name, str(path)],
-                           stdout=log, stderr=log, check=True)
-    seconds = json.loads(path.read_text())
-    medians = {way: float(np.median(values)) for way, values in seconds.items()}
-    return {**medians, "dice": medians["tutorial"]}  # another loss in the same loop
+            path.write_text(json.dumps(time_ways(name, log)))
+    return {loop: {part: float(np.median(values)) for part, values in parts.items()}
+            for loop, parts in json.loads(path.read_text()).items()}
 
 
 def epochs_to_pass(history, score):
@@ -202,8 +244,8 @@ def draw_curves(path, results, seconds):
             for number, history in enumerate(histories):
                 label = way if number == 0 else None
                 left.plot(history["epoch"], history["mean_iou"], color=COLOURS[way], label=label)
-                right.plot(history["epoch"] * seconds[name][way], history["mean_iou"],
-                           color=COLOURS[way])
+                right.plot(history["epoch"] * seconds[name][LOOP_OF_WAY[way]]["epoch"],
+                           history["mean_iou"], color=COLOURS[way])
         left.set(title=name, xlabel="epoch", ylabel="validation mean IoU")
         right.set(title=name, xlabel="seconds of training")
         left.legend()
@@ -233,23 +275,30 @@ def main_benchmark(folder, seeds):
 
 
 def print_speed(name, ways, seconds):
-    """Prints when the default passes the tutorial's final score, and seconds an epoch."""
-    shares = [epochs_to_pass(default, tutorial["mean_iou"][-1]) * seconds["default"]
-              / (len(tutorial["epoch"]) * seconds["tutorial"])
+    """Prints when the default passes the tutorial's final score, and compares the loops."""
+    tutorial_seconds, default_seconds = (
+        seconds[LOOP_OF_WAY[way]]["epoch"] for way in ("tutorial", "default"))
+    shares = [epochs_to_pass(default, tutorial["mean_iou"][-1]) * default_seconds
+              / (len(tutorial["epoch"]) * tutorial_seconds)
               for tutorial, default in zip(ways["tutorial"], ways["default"])]
-    same, default = (seconds[way] / seconds["tutorial"] for way in ("same decoder", "default"))
     print(f"{name}: the default passes the tutorial's final score in "
-          f"{', '.join(f'{share:.2f}' for share in shares)} of its seconds; an epoch with the "
-          f"tutorial's decoder takes {same:.2f} of the plain Keras loop's seconds, with the "
-          f"default {default:.2f}.")
+          f"{', '.join(f'{share:.2f}' for share in shares)} of its seconds.")
+    for loop, parts in seconds.items():
+        print(f"  {loop}: {parts['epoch']:.2f} s an epoch" + "".join(
+            f", of which {part} {parts[part] / parts['epoch']:.1%}"
+            for part in ("waiting", "evaluation") if part in parts))
+    for decoder in ("tutorial's", "default"):
+        ratio = (seconds[f"main.py, {decoder} decoder"]["epoch"]
+                 / seconds[f"Keras, {decoder} decoder"]["epoch"])
+        print(f"  {decoder} decoder: main.py's epoch takes {ratio:.2f} of Keras'")
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         train_one(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])
-    elif sys.argv[1:2] == ["--seconds"]:
-        times = time_ways(sys.argv[2], Path(sys.argv[3]).parent / "seconds")
-        Path(sys.argv[3]).write_text(json.dumps(times))
+    elif sys.argv[1:2] == ["--epochs"]:
+        with tempfile.TemporaryDirectory() as unused:
+            run_epochs(sys.argv[2], sys.argv[3], unused)
     elif len(sys.argv) > 1:
         main_benchmark(Path(sys.argv[1]), [int(seed) for seed in sys.argv[2:]] or [1, 2, 3])
     else:
