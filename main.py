@@ -26,6 +26,7 @@ import matplotlib
 import numpy as np
 import tensorflow as tf
 
+from cache import BYTES_PER_GB
 from constants import LOSSES, check_constants, usable_constants
 from fast_decoder import training_call
 from get_model import describe_missing, get_model, unfreeze
@@ -51,7 +52,7 @@ from measuring import (
     write_whole,
 )
 from pairing import Pairs, list_names, pair_files, report
-from quantise import calibration_indices, make_feature_function, with_both_ends
+from quantise import calibration_indices, make_feature_function, remember, with_both_ends
 from saved_model import load_model
 from training import (
     Phase,
@@ -99,7 +100,7 @@ TENSORBOARD = False  # True writes OUTPUT_DIR/tensorboard: tensorboard --logdir 
 AUGMENT = True  # flips and varies the colours of the training images
 SEED = 1  # same seed, same machine: same result
 OUTPUT_DIR = "output"
-MEMORY_LIMIT_GB = 2  # decoded pairs that need more are kept on the disk, not in memory
+MEMORY_LIMIT_GB = 2  # decoded pairs that need more are kept on the disk; features, not at all
 CACHE_DIR = None  # folder for them; None: cache in OUTPUT_DIR
 
 PREDICTION_BATCH = 16  # images at a time where nothing is trained
@@ -305,7 +306,7 @@ def train(model, data, output_dir, strategy):
     for phase in plan_phases(model, data, record["epochs"]):
         if best_weights and record["epochs"] == phase.first_epoch > 0:
             model.set_weights(best_weights)  # fine-tuning goes on from the best epoch
-        predict = make_predictor(phase.model, phase.features)
+        predict = make_predictor(phase.model, phase.features_again)
         is_interrupted = fit(
             phase, strategy, loss, data, BATCH_SIZE, options,
             make_epoch_end(model, predict, data, record, best_weights, output_dir),
@@ -332,8 +333,10 @@ def plan_phases(model, data, epochs_done):
         print("Quantising the encoder: the decoder is trained on its int8 features", flush=True)
         calibration_images = data["images"][calibration_indices(len(data["images"]))]
         features = make_feature_function(encoder, with_both_ends(calibration_images))
+        features_again = remember(features, MEMORY_LIMIT_GB * BYTES_PER_GB)
         fast_call = None if MIXED_PRECISION else functools.partial(training_call, decoder)
-        yield Phase(decoder, features, LEARNING_RATE, 0, EPOCHS, fast_call)
+        yield Phase(decoder, features if AUGMENT else features_again, LEARNING_RATE, 0, EPOCHS,
+                    fast_call, features_again)
     if epochs_done < EPOCHS + FINE_TUNE_EPOCHS and FINE_TUNE_EPOCHS:
         unfreeze(encoder, FINE_TUNE_FROM)
         yield Phase(model, None, FINE_TUNE_RATE, EPOCHS, EPOCHS + FINE_TUNE_EPOCHS)

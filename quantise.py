@@ -6,6 +6,7 @@ whole model with the same calibration images, so that the encoder's quantisation
 
 import csv
 import functools
+import hashlib
 import io
 import logging
 import queue
@@ -248,6 +249,33 @@ def make_feature_function(encoder, calibration_images):
         return [np.concatenate(parts) for parts in zip(*executor.map(run_one, images))]
 
     return features
+
+
+def remember(features, limit_bytes):
+    """Returns the function of make_feature_function with a memory of the images it has seen.
+
+    For images that come again unchanged: of a frozen encoder their features are the same.
+    Args: limit_bytes, of features; what goes beyond is computed again each time.
+    """
+    kept, kept_bytes = {}, 0
+
+    def recall(images):
+        """Returns the features, computed only of those images that are not in the memory."""
+        nonlocal kept_bytes
+        keys = [hashlib.sha256(np.ascontiguousarray(image)).digest() for image in images]
+        found = {key: kept[key] for key in keys if key in kept}
+        missing = [number for number, key in enumerate(keys) if key not in found]
+        if missing:
+            fresh = features(images[missing])
+            found |= {keys[number]: [array[place] for array in fresh]
+                      for place, number in enumerate(missing)}
+            fresh_bytes = sum(array.nbytes for array in fresh)
+            if kept_bytes + fresh_bytes <= limit_bytes:
+                kept_bytes += fresh_bytes
+                kept.update(found)
+        return [np.stack(parts) for parts in zip(*(found[key] for key in keys))]
+
+    return recall
 
 
 def open_bytes(model_bytes, **options):

@@ -38,6 +38,7 @@ class Phase(NamedTuple):
     first_epoch: int
     last_epoch: int  # exclusive
     fast_call: Any = None  # function inputs -> logits that does what the model does in training
+    features_again: Any = None  # the function features for images that come again unchanged
 
 
 # ---- devices ---------------------------------------------------------------------------------

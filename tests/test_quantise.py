@@ -55,6 +55,28 @@ def test_features_follow_the_keras_encoder(model_and_images):
         assert feature.dtype == np.float32 and error < 0.1
 
 
+def test_features_are_computed_once_up_to_the_limit():
+    computed = []
+
+    def features(images):
+        """Notes what is computed: each image's mean, and its first pixel twice."""
+        computed.append(len(images))
+        return [images.mean((1, 2, 3), keepdims=True, dtype=np.float32),
+                np.repeat(images[:, :1, :1, :1], 2, axis=3).astype(np.float32)]
+
+    images = np.random.default_rng(1).integers(0, 256, (5, 4, 4, 3), np.uint8)
+    recall = quantise.remember(features, limit_bytes=3 * 12)  # an image's are 3 float32
+    for _ in range(2):
+        for wanted, found in zip(features(images), recall(images[:3])):
+            assert np.array_equal(wanted[:3], found)
+    assert computed == [5, 3, 5]  # the second time nothing had to be computed
+    mixed = recall(images[[4, 1, 3]])
+    assert computed[-1] == 2  # only the two new ones, in their order
+    assert all(np.array_equal(a, b) for a, b in zip(mixed, features(images[[4, 1, 3]])))
+    recall(images[3:])
+    assert computed[-1] == 2  # beyond the limit they are computed again
+
+
 @pytest.fixture(scope="module")
 def pretrained_files():
     """The pretrained encoder as float and as uncorrected int8 .tflite, and images of birds."""

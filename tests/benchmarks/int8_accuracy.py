@@ -11,8 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
-from sets import SETS, choose_set
+from sets import SETS, choose_set, float_features
 
 import main
 import quantise
@@ -20,12 +19,6 @@ import tflite_convert
 import tflite_test
 
 OURS = main.make_feature_function, quantise.correct_biases
-
-
-def float_features(encoder, calibration_images):
-    """Stands in for make_feature_function: the encoder's features as Keras computes them."""
-    return lambda images: [feature.numpy() for feature in encoder(
-        images.astype(np.float32) / 127.5 - 1, training=False)]
 
 
 def run(name, way, folder):

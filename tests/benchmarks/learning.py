@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from sets import SETS, choose_set
+from sets import SETS, choose_set, float_features
 
 TUTORIAL_FILTERS = (512, 256, 128, 64)
 WAYS = {
@@ -38,31 +38,14 @@ TIMED_TURNS = 5
 ANSWER = "seconds: "
 
 
-def kept_float_features(encoder, calibration_images):
-    """Stands in for make_feature_function: what Keras computes, once an image."""
-    import tensorflow as tf
-
-    run, kept = tf.function(lambda image: encoder(image, training=False)), {}
-
-    def features(images):
-        for image in images:
-            if image.tobytes() not in kept:
-                scaled = tf.constant(image[None].astype(np.float32) / 127.5 - 1)
-                kept[image.tobytes()] = [feature.numpy() for feature in run(scaled)]
-        return [np.concatenate(parts)
-                for parts in zip(*(kept[image.tobytes()] for image in images))]
-
-    return features
-
-
 def train_one(name, way, seed, output):
     """Trains one set in one way with one seed, in this process."""
     import get_model
     import main
 
-    choose_set(name, output, SEED=seed, **WAYS[way])
+    choose_set(name, output, SEED=seed, MEMORY_LIMIT_GB=8, **WAYS[way])
     if way != "default":
-        main.make_feature_function = kept_float_features
+        main.make_feature_function = float_features
     if way == "tutorial":
         get_model.DECODER_MOMENTUM = 0.99
     main.main()
@@ -151,7 +134,7 @@ def our_epoch(model, data):
         phase, steps, strategy), loss, training.choose_call(phase, strategy))
     batches = training.stream(strategy, data, main.BATCH_SIZE, features=phase.features,
                               epochs=range(1000), **options)
-    predict = main.make_predictor(phase.model, phase.features)
+    predict = main.make_predictor(phase.model, phase.features_again)
 
     def epoch():
         waited = 0.0

@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import numpy as np
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import main
@@ -31,3 +33,12 @@ def choose_set(name, output_dir, **constants):
     main.WEIGHTS, main.EPOCHS, main.OUTPUT_DIR = str(WEIGHTS), EPOCHS, str(output_dir)
     for constant, value in constants.items():
         setattr(main, constant, value)
+
+
+def float_features(encoder, calibration_images):
+    """Stands in for quantise.make_feature_function: what Keras computes, in float32."""
+    import tensorflow as tf
+
+    run = tf.function(lambda images: encoder(images, training=False), reduce_retracing=True)
+    return lambda images: [feature.numpy() for feature in run(
+        tf.constant(images.astype(np.float32) / 127.5 - 1))]
