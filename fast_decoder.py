@@ -1,6 +1,6 @@
-"""The training step of the decoder on a processor: the same mathematics in fewer operations.
+"""The decoder and its training step on a processor: the same mathematics in fewer operations.
 
-    logits = training_call(decoder, features)  # for decoder(features, training=True)
+    logits = call_decoder(decoder, features, training)  # for decoder(features, training=training)
     optimizer = FusedAdam(learning_rate)  # for keras.optimizers.Adam
 
 Outputs, gradients and moving averages are those of Keras but for rounding. The variables are the
@@ -8,30 +8,36 @@ decoder's own, so the model that is saved and converted stays one of plain Keras
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+# A row a tap of a 4x4 kernel, a column a tap of a 3x3 kernel: 1 where, in a window of pixels that
+# are equal in fours, the latter meets the former's pixel; see _resize_and_convolve.
+_MEETS = np.float32([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
+_TAPS = np.kron(_MEETS, _MEETS)
 
-def training_call(decoder, features):
-    """Runs the decoder in training mode, as decoder(features, training=True) does.
+
+def call_decoder(decoder, features, training):
+    """Runs the decoder, as decoder(features, training=training) does.
 
     Args: decoder, what get_model.get_decoder returns; features, list of the encoder's five outputs.
         No gradient flows back into the skips among them: they count as constants, so a trainable
         encoder needs Keras' own call.
-    Returns: logits. The moving averages of the batch normalisations are updated.
+    Returns: logits. In training the moving averages of the batch normalisations are updated.
     """
     layers = {layer.name: layer for layer in decoder.layers}
     *skips, x = features
     joined = ()  # the skip whose concatenation with x the next transposed convolution reads
     if "reduce_bottom" in layers:
-        x = _reduce(layers, x, "bottom")
+        x = _reduce(layers, x, "bottom", training)
     for block, skip in enumerate(reversed(skips)):
         if f"upsample_{block}" in layers:
             x = _transposed(layers[f"upsample_{block}"].kernel, x, *joined)
             joined = (skip,)
         else:
-            skip = _reduce(layers, skip, f"skip_{block}")
+            skip = _reduce(layers, skip, f"skip_{block}", training)
             x = _resize_and_convolve(layers[f"convolve_{block}"].kernel, x, skip)
-        x = _normalise(layers, x, f"{block}")
+        x = _normalise(layers, x, f"{block}", training)
     logits = _transposed(layers["logits"].kernel, x, *joined)
     return tf.nn.bias_add(logits, layers["logits"].bias)
 
@@ -54,20 +60,22 @@ class FusedAdam(keras.optimizers.Adam):
             epsilon=self.epsilon, grad=gradient)
 
 
-def _reduce(layers, x, name):
+def _reduce(layers, x, name, training):
     x = tf.nn.conv2d(x, layers[f"reduce_{name}"].kernel, 1, "VALID")
-    return _normalise(layers, x, name)
+    return _normalise(layers, x, name, training)
 
 
-def _normalise(layers, x, name):
+def _normalise(layers, x, name, training):
     """Batch normalisation by one kernel, and ReLU; Keras composes it of a dozen operations."""
     layer = layers[f"normalise_{name}"]
+    averages = () if training else (layer.moving_mean, layer.moving_variance)
     x, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-        x, layer.gamma, layer.beta, epsilon=layer.epsilon)
-    count = tf.cast(tf.size(x) // x.shape[-1], tf.float32)
-    variance *= (count - 1) / count  # Keras averages the variance without Bessel's correction
-    for average, value in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
-        average.assign(average * layer.momentum + value * (1 - layer.momentum))
+        x, layer.gamma, layer.beta, *averages, epsilon=layer.epsilon, is_training=training)
+    if training:
+        count = tf.cast(tf.size(x) // x.shape[-1], tf.float32)
+        variance *= (count - 1) / count  # Keras averages the variance without Bessel's correction
+        for average, value in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+            average.assign(average * layer.momentum + value * (1 - layer.momentum))
     return tf.nn.relu(x)
 
 
@@ -78,10 +86,10 @@ def _resize_and_convolve(kernel, x, skip):
     are a transposed convolution of 4x4 with stride 2, whose taps are sums of the kernel's. That is
     4 products instead of 9 for a pixel and channel.
     """
-    flipped = tf.transpose(kernel[::-1, ::-1, :x.shape[-1]], (0, 1, 3, 2))
-    taps = tf.add_n([tf.pad(flipped, ((top, 1 - top), (left, 1 - left), (0, 0), (0, 0)))
-                     for top in (0, 1) for left in (0, 1)])
-    return _transposed(taps, x) + tf.nn.conv2d(skip, kernel[:, :, x.shape[-1]:], 1, "SAME")
+    of_x, of_skip = tf.split(kernel, [x.shape[-1], skip.shape[-1]], axis=2)
+    of_x = tf.transpose(of_x, (0, 1, 3, 2))
+    taps = tf.reshape(tf.matmul(_TAPS, tf.reshape(of_x, (9, -1))), (4, 4, *of_x.shape[2:]))
+    return _transposed(taps, x) + tf.nn.conv2d(skip, of_skip, 1, "SAME")
 
 
 def _transposed(kernel, x, skip=None):

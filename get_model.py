@@ -103,6 +103,8 @@ def _transposed_block(x, skip, filters, block):
 
 def _resize_block(x, skip, filters, skip_filters, block):
     # UpSampling2D would become TILE, which the Edge TPU's compiler refuses (docs of the preflight).
+    # Keras' Resizing takes a call that leaves training open for one in training, and what follows
+    # it does so too: say training=False.
     x = layers.Resizing(*skip.shape[1:3], interpolation="nearest", name=f"resize_{block}")(x)
     x = layers.Concatenate(name=f"join_{block}")([x, _reduce(skip, skip_filters, f"skip_{block}")])
     x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"convolve_{block}")(x)

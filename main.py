@@ -28,7 +28,7 @@ import tensorflow as tf
 
 from cache import BYTES_PER_GB
 from constants import LOSSES, check_constants, usable_constants
-from fast_decoder import training_call
+from fast_decoder import call_decoder
 from get_model import describe_missing, get_model, unfreeze
 from import_data import (
     InputError,
@@ -306,7 +306,7 @@ def train(model, data, output_dir, strategy):
     for phase in plan_phases(model, data, record["epochs"]):
         if best_weights and record["epochs"] == phase.first_epoch > 0:
             model.set_weights(best_weights)  # fine-tuning goes on from the best epoch
-        predict = make_predictor(phase.model, phase.features_again)
+        predict = make_predictor(phase.fast_call or phase.model, phase.features_again)
         is_interrupted = fit(
             phase, strategy, loss, data, BATCH_SIZE, options,
             make_epoch_end(model, predict, data, record, best_weights, output_dir),
@@ -334,7 +334,7 @@ def plan_phases(model, data, epochs_done):
         calibration_images = data["images"][calibration_indices(len(data["images"]))]
         features = make_feature_function(encoder, with_both_ends(calibration_images))
         features_again = remember(features, MEMORY_LIMIT_GB * BYTES_PER_GB)
-        fast_call = None if MIXED_PRECISION else functools.partial(training_call, decoder)
+        fast_call = None if MIXED_PRECISION else functools.partial(call_decoder, decoder)
         yield Phase(decoder, features if AUGMENT else features_again, LEARNING_RATE, 0, EPOCHS,
                     fast_call, features_again)
     if epochs_done < EPOCHS + FINE_TUNE_EPOCHS and FINE_TUNE_EPOCHS:
@@ -463,7 +463,8 @@ def shorten(value):
 def make_predictor(model, features=None):
     """Returns a function uint8 images (n, height, width, 3) -> most likely classes, uint8.
 
-    Args: model, of images or, where the function features is given, of what that returns.
+    Args: model, or a function that is called like one, of images or, where the function features
+        is given, of what that returns.
     """
     most_likely = tf.function(
         lambda batch: tf.cast(tf.argmax(model(batch, training=False), -1), tf.uint8),

@@ -230,23 +230,27 @@ def make_feature_function(encoder, calibration_images):
     for _ in range(READER_THREADS):
         interpreters.put(open_bytes(model_bytes))
     executor = ThreadPoolExecutor(READER_THREADS)
-    shapes = [(1, *shape[1:]) for shape in encoder.output_shape]
+    shapes = [tuple(shape[1:]) for shape in encoder.output_shape]
 
-    def run_one(image):
-        """Returns the dequantised outputs for one image, in the encoder's order."""
+    def run_one(image, *places):
+        """Puts the dequantised outputs for one image into their places, in the encoder's order."""
+        places = dict(zip(shapes, places))
         interpreter = interpreters.get()
         try:
             run_model(interpreter, image)
-            outputs = {tuple(output["shape"]): dequantise(
-                interpreter.get_tensor(output["index"]), output["quantization"])
-                for output in interpreter.get_output_details()}
+            for output in interpreter.get_output_details():
+                place = places[tuple(output["shape"][1:])]
+                values = interpreter.get_tensor(output["index"])[0]
+                dequantise(values, output["quantization"], place)
         finally:
             interpreters.put(interpreter)
-        return [outputs[shape] for shape in shapes]
 
     def features(images):
         """Returns the dequantised outputs for a batch of images."""
-        return [np.concatenate(parts) for parts in zip(*executor.map(run_one, images))]
+        arrays = [np.empty((len(images), *shape), np.float32) for shape in shapes]
+        for _ in executor.map(run_one, images, *arrays):  # which also raises what a thread raised
+            pass
+        return arrays
 
     return features
 
@@ -291,7 +295,11 @@ def run_images(interpreter, images):
     return np.stack([run_model(interpreter, image) for image in images])
 
 
-def dequantise(values, quantization):
-    """Turns quantised values into real ones: scale * (value - zero point), float32."""
+def dequantise(values, quantization, out=None):
+    """Turns quantised values into real ones: scale * (value - zero point), float32.
+
+    Args: out, float32 array of the same shape to write into, or None: a new one.
+    """
     scale, zero_point = quantization
-    return np.float32(scale) * (values.astype(np.float32) - np.float32(zero_point))
+    out = np.subtract(values, np.float32(zero_point), out=out, dtype=np.float32)
+    return np.multiply(out, np.float32(scale), out=out)

@@ -6,6 +6,7 @@ tf.distribute.MultiWorkerMirroredStrategy. Keras' own fit takes neither in Keras
 (keras-team/keras#20585), and can't be resumed in the middle of its data.
 """
 
+import functools
 import json
 import math
 import os
@@ -37,7 +38,7 @@ class Phase(NamedTuple):
     learning_rate: float
     first_epoch: int
     last_epoch: int  # exclusive
-    fast_call: Any = None  # function inputs -> logits that does what the model does in training
+    fast_call: Any = None  # function (inputs, training) -> logits that does what the model does
     features_again: Any = None  # the function features for images that come again unchanged
 
 
@@ -143,10 +144,9 @@ def make_step(strategy, model, optimizer, loss, call, signature=None):
 
 
 def choose_call(phase, strategy):
-    """Returns the function inputs -> logits of a phase: the fast one, on one device."""
-    if phase.fast_call is not None and strategy.num_replicas_in_sync == 1:
-        return phase.fast_call
-    return lambda inputs: phase.model(inputs, training=True)
+    """Returns the function inputs -> logits of a phase in training: the fast one, on one device."""
+    is_fast = phase.fast_call is not None and strategy.num_replicas_in_sync == 1
+    return functools.partial(phase.fast_call if is_fast else phase.model, training=True)
 
 
 def make_optimizer(phase, steps, strategy, mixed_precision=False):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fast_decoder import FusedAdam, training_call
+from fast_decoder import FusedAdam, call_decoder
 from get_model import get_decoder
 
 SHAPES = [(None, 48, 64, 10), (None, 24, 32, 9), (None, 12, 16, 8), (None, 6, 8, 12),
@@ -46,16 +46,27 @@ def outcome(decoder, call, features):
 def test_same_logits_gradients_and_averages(decoder, batch):
     features = make_features(batch)
     wanted = outcome(decoder, lambda values: decoder(values, training=True), features)
-    found = outcome(decoder, lambda values: training_call(decoder, values), features)
+    found = outcome(decoder, lambda values: call_decoder(decoder, values, training=True), features)
     assert len(wanted) == len(found) == 1 + len(decoder.variables)
     for one, other in zip(wanted, found):
         np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-5 * np.abs(one).max())
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+def test_same_logits_in_inference(decoder, batch):
+    features = make_features(batch)
+    before = decoder.get_weights()
+    found = call_decoder(decoder, features, training=False)
+    wanted = decoder(features, training=False)
+    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5 * np.abs(wanted).max())
+    for one, other in zip(before, decoder.get_weights()):
+        np.testing.assert_array_equal(other, one)
+
+
 def test_batch_size_may_vary_in_one_function(decoder):
     @tf.function(input_signature=[[tf.TensorSpec(shape) for shape in SHAPES]])
     def call(features):
-        return training_call(decoder, features)
+        return call_decoder(decoder, features, training=True)
 
     for batch in (3, 2):
         features = make_features(batch)
@@ -89,7 +100,7 @@ def test_same_training(decoder):
     losses = []
     for optimizer_class, call in (
             (keras.optimizers.Adam, lambda values: decoder(values, training=True)),
-            (FusedAdam, lambda values: training_call(decoder, values))):
+            (FusedAdam, lambda values: call_decoder(decoder, values, training=True))):
         decoder.set_weights(start)
         optimizer = optimizer_class(1e-2)
         optimizer.build(decoder.trainable_variables)
@@ -108,7 +119,7 @@ def test_same_training(decoder):
 
 
 def test_saved_model_is_of_plain_layers(decoder, tmp_path):
-    training_call(decoder, make_features(1))
+    call_decoder(decoder, make_features(1), training=True)
     decoder.save(tmp_path / "decoder.keras")
     loaded = keras.models.load_model(tmp_path / "decoder.keras", safe_mode=True)
     features = make_features(1)

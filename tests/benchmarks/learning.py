@@ -111,7 +111,9 @@ def plain_epoch(model, data):
         main.BATCH_SIZE).prefetch(2)
     validation = stream(data["validation_images"], data["validation_labels"]).batch(main.BATCH_SIZE)
     loss = main.make_loss("cross-entropy", np.ones(len(data["class_names"])), main.IGNORE_LABEL)
-    model.compile(keras.optimizers.Adam(1e-3), loss)
+    mean_iou = keras.metrics.MeanIoU(len(data["class_names"]), ignore_class=main.IGNORE_LABEL,
+                                     sparse_y_pred=False)
+    model.compile(keras.optimizers.Adam(1e-3), loss, metrics=[mean_iou])
 
     def epoch():
         model.fit(training, validation_data=validation, epochs=1, verbose=0)

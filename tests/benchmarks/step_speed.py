@@ -23,7 +23,7 @@ import keras
 import tensorflow as tf
 
 import main
-from fast_decoder import FusedAdam, training_call
+from fast_decoder import FusedAdam, call_decoder
 from get_model import get_model
 from quantise import make_feature_function
 from streaming import make_dataset
@@ -80,7 +80,7 @@ def make_fast_epoch(filters, images, labels):
     @tf.function(reduce_retracing=True)
     def step(inputs, label):
         with tf.GradientTape() as tape:
-            value = loss(label, training_call(decoder, inputs))
+            value = loss(label, call_decoder(decoder, inputs, training=True))
         variables = decoder.trainable_variables
         optimizer.apply(tape.gradient(value, variables), variables)
         return value
