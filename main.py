@@ -92,8 +92,8 @@ LEARNING_RATE = 3e-3  # of Adam at the start; falls to 0 along a cosine
 LEAST_STEPS = 20  # batches an epoch has, about; few images are gone through several times
 PATIENCE = None  # epochs without a better validation mean IoU until it stops; None keeps EPOCHS
 FINE_TUNE_EPOCHS = 0  # afterwards, with the encoder's later blocks trained too; 0: frozen for good
-FINE_TUNE_FROM = "block_11_expand"  # the first of its layers that is trained then
-FINE_TUNE_RATE = 2e-4  # learning rate then
+FINE_TUNE_FROM = "block_1_expand"  # the first of its layers that is trained then
+FINE_TUNE_RATE = 5e-4  # learning rate then
 RESUME = False  # True goes on with the run that was interrupted in OUTPUT_DIR
 MIXED_PRECISION = False  # True computes in float16 on a GPU with tensor cores; sums stay float32
 TENSORBOARD = False  # True writes OUTPUT_DIR/tensorboard: tensorboard --logdir output
@@ -339,7 +339,7 @@ def plan_phases(model, data, epochs_done):
                     fast_call, features_again)
     if epochs_done < EPOCHS + FINE_TUNE_EPOCHS and FINE_TUNE_EPOCHS:
         unfreeze(encoder, FINE_TUNE_FROM)
-        yield Phase(model, None, FINE_TUNE_RATE, EPOCHS, EPOCHS + FINE_TUNE_EPOCHS)
+        yield Phase(model, None, FINE_TUNE_RATE, EPOCHS, EPOCHS + FINE_TUNE_EPOCHS, windows=True)
 
 
 def count_repeats(count):

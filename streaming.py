@@ -11,7 +11,7 @@ import tensorflow as tf
 
 FLIP_PROBABILITY = 0.5
 COLOUR_RANGE = 0.2  # brightness, contrast and saturation vary by a factor of 1 -+ this
-SCALE_RANGE = (1.0, 1.0)  # a window of this share of the sides is shown at full size
+SCALE_RANGE = (0.6, 1.25)  # a window of this share of the sides is shown at full size
 PADDING = 128.0  # grey around a picture that is shown smaller: near 0 to the network
 BEYOND = 255  # label around such a picture: never a class, since at most 255 are allowed
 DRAWS = 7  # random numbers an image: flip, brightness, contrast, saturation, scale, top, left
@@ -38,14 +38,14 @@ def count_steps(count, batch_size, repeats=1):
 
 
 def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=0,
-                 epochs=range(1), repeats=1, features=None, replicas=(0, 1, 1)):
+                 epochs=range(1), repeats=1, features=None, replicas=(0, 1, 1), windows=False):
     """Streams the batches of all epochs, one after the other, prefetched.
 
     Args: images uint8 (n, height, width, 3), labels uint8 (n, height, width); epochs, their
         numbers from 0, and repeats: see epoch_order; features, None or a function uint8 images ->
         list of float32 arrays, which take the images' place; replicas (first, last, total), the
         part of all devices that is served: a batch is dealt out image by image, and each device's
-        share is an element of its own.
+        share is an element of its own; augment and windows: see augment_batch.
     Returns: tf.data.Dataset of image float32 (batch, height, width, 3) in 0..255, or a tuple of
         features, and label uint8 (batch, height, width).
     """
@@ -69,7 +69,7 @@ def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=
         label = tf.ensure_shape(label, (None, *labels.shape[1:]))
         if not augment:
             return image, label
-        return augment_batch(image, label, tf.ensure_shape(draws, (None, DRAWS)))
+        return augment_batch(image, label, tf.ensure_shape(draws, (None, DRAWS)), windows)
 
     # Not from_generator: TensorFlow 2.21 then lets malloc give memory back at once
     # (M_TRIM_THRESHOLD), and every step spends a third of its time on getting it again.
@@ -92,11 +92,12 @@ def _encode_by(features, one_image):
     return encode
 
 
-def augment_batch(image, label, draws):
+def augment_batch(image, label, draws, windows=False):
     """Flips and crops image and label together, and varies the colour of the image alone.
 
     Args: image float32 (batch, height, width, 3) in 0..255, label uint8 (batch, height, width),
-        draws float32 (batch, DRAWS) in 0..1.
+        draws float32 (batch, DRAWS) in 0..1; windows, whether to crop, as SCALE_RANGE says: it
+        pays where the encoder is trained, not where only the decoder is.
     Returns: image and label of the same shapes and dtypes.
     """
     columns = tf.unstack(draws, axis=1)
@@ -104,7 +105,7 @@ def augment_batch(image, label, draws):
     image = tf.where(flipped[:, None, None, None], tf.reverse(image, [2]), image)
     label = tf.where(flipped[:, None, None], tf.reverse(label, [2]), label)
     image = _vary_colour(image, *columns[1:4])
-    if SCALE_RANGE != (1.0, 1.0):
+    if windows:
         image, label = _crop(image, label, *columns[4:7])
     return image, label
 

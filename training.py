@@ -40,6 +40,7 @@ class Phase(NamedTuple):
     last_epoch: int  # exclusive
     fast_call: Any = None  # function (inputs, training) -> logits that does what the model does
     features_again: Any = None  # the function features for images that come again unchanged
+    windows: bool = False  # whether augmentation shows windows of the images, too
 
 
 # ---- devices ---------------------------------------------------------------------------------
@@ -203,7 +204,7 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
     policy = "mixed_float16" if mixed_precision else None
     with computing_in(phase.model, policy), asked_to_stop() as asked:
         batches = stream(strategy, data, batch_size, epochs=epochs, features=phase.features,
-                         **options)
+                         windows=phase.windows, **options)
         is_alone = strategy.num_replicas_in_sync == 1
         step = make_step(strategy, phase.model, optimizer, loss, choose_call(phase, strategy),
                          batches.element_spec if is_alone else None)

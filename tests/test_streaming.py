@@ -103,7 +103,8 @@ def test_a_larger_or_smaller_view_keeps_the_pair_together(monkeypatch):
     random, sides, ignored = np.random.default_rng(0), [], 0
     for _ in range(200):
         draws = random.random((4, streaming.DRAWS), np.float32)
-        image, label = streaming.augment_batch(images.astype(np.float32), labels, draws)
+        image, label = streaming.augment_batch(images.astype(np.float32), labels, draws,
+                                               windows=True)
         image, label = image.numpy()[..., 0], label.numpy()
         assert set(np.unique(label)) <= {0, 1, 255}
         assert (image[label == 255] == streaming.PADDING).all()
