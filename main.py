@@ -56,6 +56,7 @@ from quantise import calibration_indices, make_feature_function, remember, with_
 from saved_model import load_model
 from training import (
     Phase,
+    choose_call,
     choose_strategy,
     computing_in,
     fit,
@@ -97,7 +98,7 @@ FINE_TUNE_RATE = 5e-4  # learning rate then
 RESUME = False  # True goes on with the run that was interrupted in OUTPUT_DIR
 MIXED_PRECISION = False  # True computes in float16 on a GPU with tensor cores; sums stay float32
 TENSORBOARD = False  # True writes OUTPUT_DIR/tensorboard: tensorboard --logdir output
-AUGMENT = True  # flips and varies the colours of the training images
+AUGMENT = True  # flips the training images, varies their colours; in fine-tuning crops them too
 SEED = 1  # same seed, same machine: same result
 OUTPUT_DIR = "output"
 MEMORY_LIMIT_GB = 2  # decoded pairs that need more are kept on the disk; features, not at all
@@ -306,7 +307,7 @@ def train(model, data, output_dir, strategy):
     for phase in plan_phases(model, data, record["epochs"]):
         if best_weights and record["epochs"] == phase.first_epoch > 0:
             model.set_weights(best_weights)  # fine-tuning goes on from the best epoch
-        predict = make_predictor(phase.fast_call or phase.model, phase.features_again)
+        predict = make_predictor(choose_call(phase, strategy), phase.features_again)
         is_interrupted = fit(
             phase, strategy, loss, data, BATCH_SIZE, options,
             make_epoch_end(model, predict, data, record, best_weights, output_dir),

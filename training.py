@@ -6,7 +6,6 @@ tf.distribute.MultiWorkerMirroredStrategy. Keras' own fit takes neither in Keras
 (keras-team/keras#20585), and can't be resumed in the middle of its data.
 """
 
-import functools
 import json
 import math
 import os
@@ -114,7 +113,7 @@ def stream(strategy, data, batch_size, **options):
 def make_step(strategy, model, optimizer, loss, call, signature=None):
     """Returns a function (inputs, label) -> loss of the whole batch, which also trains the model.
 
-    Args: call, a function inputs -> logits that runs the model in training mode; loss, a function
+    Args: call, a function (inputs, training) -> logits that runs the model; loss, a function
         (labels, logits) -> scalar that sums over devices (sum_over_devices): each device has the
         whole loss, and its part of the gradient; signature, TensorSpecs of inputs and label, so
         that a smaller last batch is no reason to build the graph again.
@@ -126,7 +125,7 @@ def make_step(strategy, model, optimizer, loss, call, signature=None):
     def train(inputs, label):
         """Runs one step on one device."""
         with tf.GradientTape() as tape:
-            value = loss(label, call(inputs))
+            value = loss(label, call(inputs, training=True))
             # The gradient of a sum over devices adds up all of theirs, and so does the optimizer.
             scaled = optimizer.scale_loss(value / devices)
         variables = model.trainable_variables
@@ -145,9 +144,10 @@ def make_step(strategy, model, optimizer, loss, call, signature=None):
 
 
 def choose_call(phase, strategy):
-    """Returns the function inputs -> logits of a phase in training: the fast one, on one device."""
-    is_fast = phase.fast_call is not None and strategy.num_replicas_in_sync == 1
-    return functools.partial(phase.fast_call if is_fast else phase.model, training=True)
+    """Returns the function (inputs, training) -> logits of a phase: the fast one, on one device."""
+    if phase.fast_call is not None and strategy.num_replicas_in_sync == 1:
+        return phase.fast_call
+    return phase.model
 
 
 def make_optimizer(phase, steps, strategy, mixed_precision=False):

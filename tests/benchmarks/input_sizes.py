@@ -3,8 +3,9 @@
     python tests/benchmarks/input_sizes.py
 
 Converts models with random weights (time and size do not depend on them) for 3 classes; prints a
-table in Markdown: bytes of constants, multiply-adds, the verdict of the preflight, and the time on
-one processor core, all models in turn, medians, and as a ratio to the first model of the table.
+table in Markdown: the decoder's parameters, bytes of constants, multiply-adds, the verdict of the
+preflight, and the time on one processor core, all models in turn, medians, and as a ratio to the
+first model of the table.
 """
 
 import sys
@@ -23,10 +24,12 @@ from predict import run_model
 
 TUTORIAL = (512, 256, 128, 64)
 DEFAULT = main.DECODER_FILTERS
+SMALLER = ((128, 96), (96, 64), (64, 32), (32, 16))
 MODELS = [  # title, image size (height, width), decoder
     ("default", (128, 160), DEFAULT), ("default", (96, 96), DEFAULT),
     ("default", (128, 128), DEFAULT), ("default", (192, 256), DEFAULT),
     ("default", (256, 256), DEFAULT), ("default", (384, 512), DEFAULT),
+    ("smaller", (128, 160), SMALLER),
     ("tutorial's decoder", (128, 160), TUTORIAL), ("tutorial's decoder", (256, 256), TUTORIAL),
 ]
 ROUNDS = 25
@@ -34,12 +37,13 @@ CLASSES = 3
 
 
 def convert(image_size, decoder):
-    """Returns the bytes of an int8 model with random weights."""
+    """Returns the bytes of an int8 model with random weights, and its decoder's parameters."""
     model = get_model(image_size, CLASSES, weights=None, decoder_filters=decoder)
     images = np.random.default_rng(0).integers(0, 256, (2, *image_size, 3), dtype=np.uint8)
     for _ in range(5):
         model(images.astype(np.float32), training=True)
-    return make_compilable(quantise.quantise(quantise.unscaled(model), images))
+    model_bytes = make_compilable(quantise.quantise(quantise.unscaled(model), images))
+    return model_bytes, model.get_layer("decoder").count_params()
 
 
 def count_multiply_adds(model_bytes):
@@ -74,13 +78,15 @@ def measure_times(models, image_sizes):
 def print_table():
     """Converts and measures all models and prints the table."""
     quantise.BIAS_IMAGES = 1  # biases change neither time nor size
-    files = [convert(size, decoder) for _, size, decoder in MODELS]
+    files, parameters = zip(*(convert(size, decoder) for _, size, decoder in MODELS))
     times = measure_times(files, [size for _, size, _ in MODELS])
-    print("| decoder | height x width | constants | multiply-adds | ms | ratio | preflight |")
-    print("|---|---|---|---|---|---|---|")
-    for (title, size, _), file, milliseconds in zip(MODELS, files, times):
+    print("| decoder | its parameters | height x width | constants | multiply-adds | ms | ratio "
+          "| preflight |")
+    print("|---" * 8 + "|")
+    for (title, size, _), file, count, milliseconds in zip(MODELS, files, parameters, times):
         report = check_model(file)
-        print(f"| {title} | {size[0]} x {size[1]} | {report['parameter_bytes']:,} bytes | "
+        print(f"| {title} | {count:,} | {size[0]} x {size[1]} | "
+              f"{report['parameter_bytes']:,} bytes | "
               f"{count_multiply_adds(file) / 1e6:.0f} M | {milliseconds:.1f} | "
               f"{milliseconds / times[0]:.2f} | {report['verdict']} |")
 

@@ -141,7 +141,7 @@ def our_epoch(model, data):
         phase, steps, strategy), loss, training.choose_call(phase, strategy))
     batches = training.stream(strategy, data, main.BATCH_SIZE, features=phase.features,
                               epochs=range(1000), **options)
-    predict = main.make_predictor(phase.model, phase.features_again)
+    predict = main.make_predictor(training.choose_call(phase, strategy), phase.features_again)
 
     def epoch():
         waited = 0.0
