@@ -9,7 +9,7 @@ augments, so Keras' own features of each image are computed once and kept: the n
 in less time. Seconds are measured apart, on a quiet machine: the tutorial's own loop and main.py's,
 each with the tutorial's decoder and with the default, in turn, some epochs of each, medians.
 Results stay in FOLDER; a run that is there already is not repeated. Leaves learning.png there and
-prints a table in Markdown: means over the seeds, and their spread.
+prints tables in Markdown, by epoch and by second: means over the seeds, and their spread.
 """
 
 import csv
@@ -34,6 +34,7 @@ WAYS = {
 }
 COLOURS = {"tutorial": "tab:gray", "dice": "tab:blue", "default": "tab:red"}
 SHOWN_EPOCHS = (5, 10, 20)
+SHOWN_SHARES = (0.05, 0.1, 0.25, 1.0)  # of the seconds that the tutorial takes
 TIMED_TURNS = 5
 ANSWER = "seconds: "
 
@@ -207,6 +208,20 @@ def format_row(name, way, histories, rarest, seconds):
             f"{seconds[LOOP_OF_WAY[way]]['epoch']:.1f} |")
 
 
+def format_row_by_second(name, way, histories, rarest, seconds):
+    """One row of the table by second: the three scores, means over the seeds."""
+    epoch_seconds, tutorial_seconds = (
+        seconds[LOOP_OF_WAY[which]]["epoch"] for which in (way, "tutorial"))
+    keys = ("mean_iou", "mean_iou_without_background", "iou " + rarest)
+    cells = []
+    for share in SHOWN_SHARES:
+        done = share * len(histories[0]["epoch"]) * tutorial_seconds / epoch_seconds
+        done = min(int(done + 1e-6), len(histories[0]["epoch"]))  # whole epochs
+        cells.append(" / ".join(f"{np.mean([history[key][done - 1] for history in histories]):.3f}"
+                                for key in keys) if done else "-")
+    return f"| {name} | {way} | {' | '.join(cells)} |"
+
+
 def find_rarest(name, folder):
     """Returns the name of the class with the fewest training pixels: that of the largest weight."""
     path = next(folder.glob(f"{name}_default_*/model.json"))
@@ -248,9 +263,10 @@ def draw_curves(path, results, seconds):
                            history["mean_iou"], color=COLOURS[way])
         left.set(title=name, xlabel="epoch", ylabel="validation mean IoU")
         right.set(title=name, xlabel="seconds of training")
-        left.legend()
+        left.xaxis.get_major_locator().set_params(integer=True)
         for axis in (left, right):
             axis.grid(alpha=0.3)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     figure.savefig(path, dpi=90)
 
 
@@ -263,12 +279,19 @@ def main_benchmark(folder, seeds):
             for seed in seeds for name in SETS for way in WAYS}
     results = {name: {way: [runs[name, way, seed] for seed in seeds] for way in WAYS}
                for name in SETS}
+    rows = [(name, way, histories) for name, ways in results.items()
+            for way, histories in ways.items()]
+    rarest = {name: find_rarest(name, folder) for name in SETS}
     print("| set | way | " + " | ".join(f"epoch {epoch}" for epoch in SHOWN_EPOCHS)
           + " | best | without class 0 | rarest class | seconds an epoch |")
     print("|---" * (len(SHOWN_EPOCHS) + 6) + "|")
-    for name, ways in results.items():
-        for way, histories in ways.items():
-            print(format_row(name, way, histories, find_rarest(name, folder), seconds[name]))
+    for name, way, histories in rows:
+        print(format_row(name, way, histories, rarest[name], seconds[name]))
+    print("\nMean IoU / without class 0 / rarest class, after shares of the tutorial's seconds:")
+    print("| set | way | " + " | ".join(f"{share:.0%}" for share in SHOWN_SHARES) + " |")
+    print("|---" * (len(SHOWN_SHARES) + 2) + "|")
+    for name, way, histories in rows:
+        print(format_row_by_second(name, way, histories, rarest[name], seconds[name]))
     for name, ways in results.items():
         print_speed(name, ways, seconds[name])
     draw_curves(folder / "learning.png", results, seconds)
