@@ -98,39 +98,49 @@ def plain_epoch(model, data):
     By Keras' fit, on pictures flipped by Keras' layer, but with main.py's metric.
     """
     import keras
-    import tensorflow as tf
 
     import main
 
-    # Without tf.data's tuning: at its end an iterator waits for the next round of it, and they come
-    # 0.01 * (2 ** n - 1) seconds after the start, so that an epoch of 7 seconds takes 10.23.
-    untuned = tf.data.Options()
-    untuned.autotune.enabled = False
-
-    def stream(images, labels):
-        return tf.data.Dataset.from_tensor_slices((images, labels)).map(
-            lambda image, label: (tf.cast(image, tf.float32), label), 2).with_options(untuned)
-
-    random_flip = keras.layers.RandomFlip("horizontal", seed=1)
-
-    def flip(image, label):
-        both = random_flip(tf.concat([image, tf.cast(label[..., None], tf.float32)], -1),
-                           training=True)
-        return both[..., :3], tf.cast(both[..., 3], tf.uint8)
-
-    training = stream(data["images"], data["labels"]).cache().shuffle(1000).batch(
-        main.BATCH_SIZE).map(flip, 2).prefetch(2)
-    validation = stream(data["validation_images"], data["validation_labels"]).batch(main.BATCH_SIZE)
+    training, validation = tutorial_streams(data, main.BATCH_SIZE)
     loss = main.make_loss("cross-entropy", np.ones(len(data["class_names"])), main.IGNORE_LABEL)
     mean_iou = keras.metrics.MeanIoU(len(data["class_names"]), ignore_class=main.IGNORE_LABEL,
                                      sparse_y_pred=False)
     model.compile(keras.optimizers.Adam(1e-3), loss, metrics=[mean_iou])
 
     def epoch():
+        """Runs Keras' fit for one epoch."""
         model.fit(training, validation_data=validation, epochs=1, verbose=0)
         return {}
 
     return epoch
+
+
+def tutorial_streams(data, batch_size):
+    """Returns the tf.data streams of training and validation batches that the tutorial makes."""
+    import keras
+    import tensorflow as tf
+
+    # Without tf.data's tuning: at its end an iterator waits for the next round of it, and they come
+    # 0.01 * (2 ** n - 1) seconds after the start, so that an epoch of 7 seconds takes 10.23.
+    untuned = tf.data.Options()
+    untuned.autotune.enabled = False
+    random_flip = keras.layers.RandomFlip("horizontal", seed=1)
+
+    def stream(images, labels):
+        """Streams pictures as float32, and labels."""
+        return tf.data.Dataset.from_tensor_slices((images, labels)).map(
+            lambda image, label: (tf.cast(image, tf.float32), label), 2).with_options(untuned)
+
+    def flip(image, label):
+        """Flips the pictures of a batch at random, and their labels in pair."""
+        both = random_flip(tf.concat([image, tf.cast(label[..., None], tf.float32)], -1),
+                           training=True)
+        return both[..., :3], tf.cast(both[..., 3], tf.uint8)
+
+    training = stream(data["images"], data["labels"]).cache().shuffle(1000).batch(
+        batch_size).map(flip, 2).prefetch(2)
+    validation = stream(data["validation_images"], data["validation_labels"])
+    return training, validation.batch(batch_size)
 
 
 def our_epoch(model, data):
