@@ -123,4 +123,5 @@ def test_saved_model_is_of_plain_layers(decoder, tmp_path):
     decoder.save(tmp_path / "decoder.keras")
     loaded = keras.models.load_model(tmp_path / "decoder.keras", safe_mode=True)
     features = make_features(1)
-    np.testing.assert_array_equal(loaded(features), decoder(features))
+    np.testing.assert_array_equal(loaded(features, training=False),
+                                  decoder(features, training=False))
