@@ -28,7 +28,7 @@ import tensorflow as tf
 
 from cache import BYTES_PER_GB
 from constants import LOSSES, check_constants, usable_constants
-from fast_decoder import call_decoder
+from fast_decoder import call_decoder, choose_training_dtype
 from get_model import describe_missing, get_model, unfreeze
 from import_data import (
     InputError,
@@ -335,7 +335,8 @@ def plan_phases(model, data, epochs_done):
         calibration_images = data["images"][calibration_indices(len(data["images"]))]
         features = make_feature_function(encoder, with_both_ends(calibration_images))
         features_again = remember(features, MEMORY_LIMIT_GB * BYTES_PER_GB)
-        fast_call = None if MIXED_PRECISION else functools.partial(call_decoder, decoder)
+        fast_call = None if MIXED_PRECISION else functools.partial(
+            call_decoder, decoder, training_dtype=choose_training_dtype())
         yield Phase(decoder, features if AUGMENT else features_again, LEARNING_RATE, 0, EPOCHS,
                     fast_call, features_again)
     if epochs_done < EPOCHS + FINE_TUNE_EPOCHS and FINE_TUNE_EPOCHS:
