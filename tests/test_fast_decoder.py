@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fast_decoder import FusedAdam, call_decoder
+import fast_decoder
+from fast_decoder import FusedAdam, call_decoder, choose_training_dtype
 from get_model import get_decoder
 
 SHAPES = [(None, 48, 64, 10), (None, 24, 32, 9), (None, 12, 16, 8), (None, 6, 8, 12),
@@ -28,13 +29,13 @@ def make_features(batch, seed=0):
     return [tf.constant(rng.normal(size=(batch, *shape[1:])), tf.float32) for shape in SHAPES]
 
 
-def outcome(decoder, call, features):
+def outcome(decoder, call, features, loss=lambda logits: tf.reduce_mean(tf.sin(3 * logits))):
     """Returns logits, gradients and moving averages of one call, and restores the averages."""
     before = [variable.numpy() for variable in decoder.non_trainable_variables]
     with tf.GradientTape() as tape:
         logits = call(features)
-        loss = tf.reduce_mean(tf.sin(3 * logits))
-    gradients = tape.gradient(loss, [v.value for v in decoder.trainable_variables])
+        value = loss(logits)
+    gradients = tape.gradient(value, [v.value for v in decoder.trainable_variables])
     after = [variable.numpy() for variable in decoder.non_trainable_variables]
     for variable, value in zip(decoder.non_trainable_variables, before):
         variable.assign(value)
@@ -50,6 +51,47 @@ def test_same_logits_gradients_and_averages(decoder, batch):
     assert len(wanted) == len(found) == 1 + len(decoder.variables)
     for one, other in zip(wanted, found):
         np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-5 * np.abs(one).max())
+
+
+def test_bfloat16_differs_by_its_rounding(decoder):
+    features = make_features(3)
+    wanted, found = (outcome(decoder, lambda values, dtype=dtype: call_decoder(
+        decoder, values, training=True, training_dtype=dtype), features,
+        lambda logits: tf.reduce_mean(logits ** 2))
+        for dtype in ("float32", "bfloat16"))
+    count = 1 + len(decoder.trainable_variables)
+    for number, (one, other) in enumerate(zip(wanted, found)):
+        assert other.dtype == "float32"
+        error = np.linalg.norm(np.subtract(other, one)) / np.linalg.norm(one)
+        # A rounding is at most 2 ** -9; in gradients a ReLU that flips is a step.
+        assert error < (0.15 if 0 < number < count else 0.01)
+    assert np.any(found[0] != wanted[0])
+    np.testing.assert_array_equal(*(call_decoder(
+        decoder, features, training=False, training_dtype=dtype)
+        for dtype in ("float32", "bfloat16")))
+
+
+@pytest.mark.parametrize("flags, onednn, wanted", [
+    ("flags : fpu avx2 avx512f avx512_bf16 sep", None, "bfloat16"),
+    ("flags : fpu avx2 amx_bf16 amx_tile", "1", "bfloat16"),
+    ("flags : fpu avx2 avx512f avx512_bf16 sep", "0", "float32"),
+    ("flags : fpu avx2 avx512f", "1", "float32"),
+    ("Features : fp asimd bf16", None, "float32"),
+    (None, "1", "float32")])
+def test_bfloat16_is_for_processors_that_have_it(tmp_path, monkeypatch, flags, onednn, wanted):
+    path = tmp_path / "cpuinfo"
+    if flags is not None:
+        path.write_text(flags)
+    monkeypatch.setattr(fast_decoder, "_PROCESSOR_FILE", path)
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    if onednn is not None:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", onednn)
+    assert choose_training_dtype() == wanted
+
+
+def test_graphics_cards_keep_float32(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+    assert choose_training_dtype() == "float32"
 
 
 @pytest.mark.parametrize("batch", [1, 3])

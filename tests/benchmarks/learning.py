@@ -5,11 +5,12 @@
 Trains every set in three ways, one after the other, 20 epochs each, same split and machine:
 tutorial (its decoder, cross-entropy, batch normalisation's momentum 0.99), dice (the same decoder,
 plain dice weighted by inverse frequency), and default (main.py as it is). Neither of the first two
-augments, so Keras' own features of each image are computed once and kept: the numbers of Keras' fit
-in less time. Seconds are measured apart, on a quiet machine: the tutorial's own loop and main.py's,
-each with the tutorial's decoder and with the default, in turn, some epochs of each, medians.
-Results stay in FOLDER; a run that is there already is not repeated. Leaves learning.png there and
-prints tables in Markdown, by epoch and by second: means over the seeds, and their spread.
+augments, so Keras' own features of each image are computed once and kept, and all is float32: the
+numbers of Keras' fit in less time. Seconds are measured apart, on a quiet machine: the tutorial's
+own loop and main.py's, each with the tutorial's decoder and with the default, in turn, some epochs
+of each, medians. Results stay in FOLDER; a run that is there already is not repeated. Leaves
+learning.png there and prints tables in Markdown, by epoch and by second: means over the seeds, and
+their spread.
 """
 
 import csv
@@ -47,6 +48,7 @@ def train_one(name, way, seed, output):
     choose_set(name, output, SEED=seed, MEMORY_LIMIT_GB=8, **WAYS[way])
     if way != "default":
         main.make_feature_function = float_features
+        main.choose_training_dtype = lambda: "float32"
     if way == "tutorial":
         get_model.DECODER_MOMENTUM = 0.99
     main.main()

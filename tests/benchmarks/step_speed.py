@@ -23,7 +23,7 @@ import keras
 import tensorflow as tf
 
 import main
-from fast_decoder import FusedAdam, call_decoder
+from fast_decoder import FusedAdam, call_decoder, choose_training_dtype
 from get_model import get_model
 from quantise import make_feature_function
 from streaming import make_dataset
@@ -76,11 +76,12 @@ def make_fast_epoch(filters, images, labels):
     optimizer.build(decoder.trainable_variables)
     loss = tf.function(main.make_loss("dice+cross-entropy", np.ones(CLASSES, np.float32), 255),
                        jit_compile=True)
+    training_dtype = choose_training_dtype()
 
     @tf.function(reduce_retracing=True)
     def step(inputs, label):
         with tf.GradientTape() as tape:
-            value = loss(label, call_decoder(decoder, inputs, training=True))
+            value = loss(label, call_decoder(decoder, inputs, True, training_dtype))
         variables = decoder.trainable_variables
         optimizer.apply(tape.gradient(value, variables), variables)
         return value
