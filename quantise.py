@@ -260,6 +260,7 @@ def remember(features, limit_bytes):
 
     For images that come again unchanged: of a frozen encoder their features are the same.
     Args: limit_bytes, of features; what goes beyond is computed again each time.
+    Returns: function of the same arguments -> list of tensors.
     """
     kept, kept_bytes = {}, 0
 
@@ -271,13 +272,14 @@ def remember(features, limit_bytes):
         missing = [number for number, key in enumerate(keys) if key not in found]
         if missing:
             fresh = features(images[missing])
-            found |= {keys[number]: [array[place] for array in fresh]
+            found |= {keys[number]: [tf.constant(array[place]) for array in fresh]
                       for place, number in enumerate(missing)}
             fresh_bytes = sum(array.nbytes for array in fresh)
             if kept_bytes + fresh_bytes <= limit_bytes:
                 kept_bytes += fresh_bytes
                 kept.update(found)
-        return [np.stack(parts) for parts in zip(*(found[key] for key in keys))]
+        # As tensors: from arrays NumPy would copy them on one core, and TensorFlow once more.
+        return [tf.stack(parts) for parts in zip(*(found[key] for key in keys))]
 
     return recall
 
