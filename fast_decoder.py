@@ -3,8 +3,9 @@
     logits = call_decoder(decoder, features, training)  # for decoder(features, training=training)
     optimizer = FusedAdam(learning_rate)  # for keras.optimizers.Adam
 
-Outputs, gradients and moving averages are those of Keras but for rounding. The variables are the
-decoder's own, so the model that is saved and converted stays one of plain Keras layers.
+Outputs, gradients and moving averages are those of Keras but for rounding: float32's, or bfloat16's
+in training where asked for. The variables are the decoder's own, in float32, so the model that is
+saved and converted stays one of plain Keras layers.
 """
 
 import os
@@ -28,7 +29,7 @@ def choose_training_dtype():
 
     bfloat16 has float32's range and 8 bits of precision (Kalamkar et al. 2019, A Study of BFLOAT16
     for Deep Learning Training). Processors with instructions for it convolve in half the time, by
-    oneDNN; others, and graphics cards, keep float32.
+    oneDNN; others keep float32, and so do graphics cards, for which there is MIXED_PRECISION.
     """
     if tf.config.list_logical_devices("GPU") or os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
         return "float32"
