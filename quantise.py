@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.schema_py_generated import Model
 
+from equalise import equalise
 from import_data import READER_THREADS
 from predict import run_model
 
@@ -212,9 +213,14 @@ def quiet():
         logger.setLevel(level)
 
 
-def unscaled(model):
-    """Returns the U-Net without its scaling of 0..255: a model of images in [-1, 1]."""
-    return keras.Model(model.get_layer("scale_input").output, model.output)
+def prepare(model, calibration_images):
+    """Returns the U-Net as it is quantised: of images in [-1, 1], its encoder equalised.
+
+    Args: calibration_images uint8 (n, height, width, 3).
+    """
+    image = keras.Input(calibration_images.shape[1:])
+    encoder = equalise(model.get_layer("encoder"), calibration_images)
+    return keras.Model(image, model.get_layer("decoder")(encoder(image)))
 
 
 def make_feature_function(encoder, calibration_images):
@@ -225,7 +231,7 @@ def make_feature_function(encoder, calibration_images):
     Returns: function uint8 (batch, height, width, 3) -> list of float32 (batch, ...), the
         dequantised outputs in the encoder's own order.
     """
-    model_bytes = quantise(encoder, calibration_images)
+    model_bytes = quantise(equalise(encoder, calibration_images), calibration_images)
     interpreters = queue.SimpleQueue()
     for _ in range(READER_THREADS):
         interpreters.put(open_bytes(model_bytes))

@@ -23,9 +23,9 @@ from quantise import (
     REFERENCE_KERNELS,
     calibration_indices,
     open_bytes,
+    prepare,
     quantise,
     run_images,
-    unscaled,
     with_both_ends,
 )
 from saved_model import load_model
@@ -100,7 +100,7 @@ def main():
     info = read_model_info(OUTPUT_DIR, NEEDED_FIELDS)
     model, images = load_model(OUTPUT_DIR, info), load_calibration_images(info)
     print(f"Quantising with {len(images)} calibration images ...", flush=True)
-    converted = quantise(unscaled(model), images, INPUT_TYPE, OUTPUT_TYPE)
+    converted = quantise(prepare(model, images), images, INPUT_TYPE, OUTPUT_TYPE)
     model_bytes = make_compilable(converted)
     check_same_bits(converted, model_bytes, images[:SAME_IMAGES])
     (in_scale, in_zero), (out_scale, out_zero) = check_all_int8(model_bytes)

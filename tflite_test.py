@@ -27,7 +27,7 @@ from measuring import (
     write_json,
 )
 from predict import choose_model, model_shape, open_model, run_model
-from quantise import layer_errors, make_feature_function, unscaled
+from quantise import layer_errors, make_feature_function, prepare
 from tflite_convert import MODEL_FILE, load_calibration_images, load_model
 from tflite_convert import NEEDED_FIELDS as CONVERTER_FIELDS
 
@@ -172,7 +172,8 @@ def find_losses(info, model, images, labels):
     confusion = confusion_matrix(labels, predict(images), len(info["class_names"]),
                                  info["ignore_label"])
     return {"int8_encoder_keras_decoder": summarise(confusion)["mean_iou"],
-            "layers": layer_errors(unscaled(model), calibration_images, images[:DEBUG_IMAGES])[:10]}
+            "layers": layer_errors(prepare(model, calibration_images), calibration_images,
+                                   images[:DEBUG_IMAGES])[:10]}
 
 
 def print_losses(report):

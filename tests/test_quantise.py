@@ -141,7 +141,8 @@ def test_training_sees_the_encoder_of_the_converted_model(model_and_images):
                 for op in interpreter._get_ops_details()
                 if op["op_name"] in ("CONV_2D", "DEPTHWISE_CONV_2D")]
 
-    whole = convolutions(quantise.quantise(quantise.unscaled(model), images))
-    encoder = convolutions(quantise.quantise(model.get_layer("encoder"), images))
+    whole = convolutions(quantise.quantise(quantise.prepare(model, images), images))
+    encoder = convolutions(quantise.quantise(
+        quantise.equalise(model.get_layer("encoder"), images), images))
     assert len(encoder) == 51 and len(whole) > len(encoder)
     assert set(encoder) <= set(whole)

@@ -17,7 +17,7 @@ import tflite_convert
 from edgetpu_check import check_model, make_compilable
 from get_model import get_model
 from import_data import InputError
-from quantise import quantise, unscaled
+from quantise import prepare, quantise
 
 INFO = {"class_names": ["ground", "bird", "tree"], "image_size": [32, 64]}
 
@@ -31,7 +31,7 @@ def small():
     for _ in range(30):  # its batch normalisation has to know the images, or all logits are alike
         model(images.astype(np.float32), training=True)
     images[0, 0, 0], images[0, -1, -1] = 0, 255
-    return model, images, quantise(unscaled(model), images)
+    return model, images, quantise(prepare(model, images), images)
 
 
 def test_every_tensor_is_int8_and_the_input_is_pixel_minus_128(small):
@@ -79,7 +79,7 @@ def test_a_float_model_is_refused():
 
 def test_uint8_in_and_out_where_a_tool_wants_it(small, tmp_path):
     model, images, int8_bytes = small
-    uint8_bytes = quantise(unscaled(model), images, "uint8", "uint8")
+    uint8_bytes = quantise(prepare(model, images), images, "uint8", "uint8")
     (in_scale, in_zero), _ = tflite_convert.check_all_int8(uint8_bytes)
     assert np.isclose(in_scale, 2 / 255) and in_zero == 127
     results = []
@@ -100,7 +100,8 @@ def test_repaired_file_is_lowered_and_must_give_the_same_bits(small):
     keras.utils.set_random_seed(5)
     other = get_model((32, 64), 3, weights=None, decoder_filters=(16, 16, 8, 8))
     with pytest.raises(InputError, match=r"differs from the converter's in \d+ of"):
-        tflite_convert.check_same_bits(model_bytes, quantise(unscaled(other), images), images)
+        tflite_convert.check_same_bits(
+            model_bytes, quantise(prepare(other, images), images), images)
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def convert(image_size, decoder):
     images = np.random.default_rng(0).integers(0, 256, (2, *image_size, 3), dtype=np.uint8)
     for _ in range(5):
         model(images.astype(np.float32), training=True)
-    model_bytes = make_compilable(quantise.quantise(quantise.unscaled(model), images))
+    model_bytes = make_compilable(quantise.quantise(quantise.prepare(model, images), images))
     return model_bytes, model.get_layer("decoder").count_params()
 
 

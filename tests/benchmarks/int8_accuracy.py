@@ -3,8 +3,9 @@
     python tests/benchmarks/int8_accuracy.py FOLDER [SET ...]
 
 Trains each set twice with main.py's constants and 20 epochs, converts and tests. Plain: the decoder
-is trained on Keras' own float features, biases are not corrected. Ours: main.py as it is. Results
-stay in FOLDER, a run that is there already is not repeated; prints a table in Markdown.
+is trained on Keras' own float features, the encoder is not equalised, biases are not corrected.
+Ours: main.py as it is. Results stay in FOLDER, a run that is there already is not repeated; prints
+a table in Markdown.
 """
 
 import json
@@ -18,15 +19,17 @@ import quantise
 import tflite_convert
 import tflite_test
 
-OURS = main.make_feature_function, quantise.correct_biases
+OURS = main.make_feature_function, quantise.equalise, quantise.correct_biases
 
 
 def run(name, way, folder):
     """Trains, converts and tests a set in one way, unless its report is there; returns that."""
     output = folder / f"{name}_{way}"
     if not (output / "report.json").exists():
-        ways = {"ours": OURS, "plain": (float_features, lambda quantised, exact, images: quantised)}
-        main.make_feature_function, quantise.correct_biases = ways[way]
+        ways = {"ours": OURS, "plain": (
+            float_features, lambda encoder, images: encoder,
+            lambda quantised, exact, images: quantised)}
+        main.make_feature_function, quantise.equalise, quantise.correct_biases = ways[way]
         choose_set(name, output)
         tflite_convert.OUTPUT_DIR = tflite_test.OUTPUT_DIR = str(output)
         main.main()
