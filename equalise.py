@@ -14,6 +14,7 @@ BLOCKS = ("expanded_conv", *(f"block_{number}" for number in range(1, 17)))
 # output of the encoder, and stays as it is.
 CHAINS = (BLOCKS[:1], BLOCKS[1:3], BLOCKS[3:6], BLOCKS[6:10], BLOCKS[10:13], BLOCKS[13:16])
 SMALLEST_SHARE = 1e-4  # bound of an eigenvalue, of the largest: what hardly varies is not blown up
+LEAST_PEAK = 0.1  # bound of a channel's largest value, of the mean: nor is what is nearly silent
 LEAST_VALUES = 2  # a channel; from fewer its tensor's moments are a guess, and its map gets worse
 BATCH = 8  # images at a time
 FIRST_LAYERS = ("Conv1_relu", "expanded_conv_depthwise_relu")
@@ -182,7 +183,7 @@ def choose_channels(chain, folded, moments, active):
     being x's moments. With M = C^1/2 S C^1/2 that is least for A = Q M^1/4 C^-1/2, Q a rotation
     that makes the channels alike. (Rotations before int8: Liu et al. 2024, SpinQuant, learned.)
     """
-    total = sum(moments[name] for name in outputs_of(chain) if name in moments)
+    total = sum(moments[name] for name in outputs_of(chain))
     root = matrix_power(total, 0.5)
     weighted = root @ sensitivity(chain, folded, active) @ root
     rotation, _ = np.linalg.qr(np.random.default_rng(0).standard_normal(total.shape))
@@ -194,8 +195,8 @@ def level_peaks(chain, matrix, peaks):
 
     It is those that a tensor's scale follows.
     """
-    found = [peaks[name] / peaks[name].mean() for name in outputs_of(chain)]
-    return matrix / np.max(found, axis=0)[:, None]
+    found = [peaks[name] / (peaks[name].mean() or 1) for name in outputs_of(chain)]
+    return matrix / np.maximum(np.max(found, axis=0), LEAST_PEAK)[:, None]
 
 
 def rewrite(chain, matrix, folded):
@@ -208,9 +209,9 @@ def rewrite(chain, matrix, folded):
 
 
 def matrix_power(matrix, exponent):
-    """Returns a power of a symmetric matrix without negative eigenvalues."""
+    """Returns a power of a symmetric matrix without negative eigenvalues; of zeros the identity."""
     values, vectors = np.linalg.eigh(matrix)
-    values = np.maximum(values, SMALLEST_SHARE * values.max())
+    values = np.maximum(values, SMALLEST_SHARE * values.max() or 1)
     return vectors * values ** exponent @ vectors.T
 
 
@@ -226,17 +227,19 @@ def split_channels(folded, active, peaks):
     (Zhao et al. 2019, Outlier Channel Splitting, which halves a channel instead.)
     Args: folded, changed in place; active and peaks of the encoder as it was.
     """
-    (kernel, bias), projection = folded["Conv1"], folded["expanded_conv_project"][0]
+    (kernel, bias), (projection, projected_bias) = folded["Conv1"], folded["expanded_conv_project"]
+    depthwise, depthwise_bias = folded["expanded_conv_depthwise"]
     # Of inputs in [-1, 1] no sum is larger than this; ReLU6 makes 0 of it.
     dead = list(np.flatnonzero(np.abs(kernel).sum((0, 1, 2)) + bias <= 0))
     copies = count_copies(rounding_errors(folded, active), dead)
+    projected_bias += np.clip(depthwise_bias[dead], 0, 6) @ projection[0, 0, dead]  # what they were
     step = peaks["Conv1_relu"].max() / LEVELS
     for channel in np.flatnonzero(copies > 1):
         count = copies[channel]
         places = [channel, *(dead.pop() for _ in range(count - 1))]
         projection[:, :, channel] /= count
         projection[:, :, places] = projection[:, :, [channel]]
-        for weights in (kernel, bias, *folded["expanded_conv_depthwise"]):
+        for weights in (kernel, bias, depthwise, depthwise_bias):
             weights[..., places] = weights[..., [channel]]
         bias[places] += step * ((np.arange(count) + 0.5) / count - 0.5)
 
@@ -251,10 +254,10 @@ def rounding_errors(folded, active):
 
 
 def count_copies(errors, dead):
-    """Returns how many copies of each channel there are to be, those that it is in included.
+    """Returns in how many places each channel is to stand, (channels,); 1 is where it stands now.
 
-    Args: errors (channels,), n copies divide one by n squared; dead, list of channels that are
-        free. They go one by one to where one copy more helps most.
+    Args: errors (channels,), which n places divide by n squared; dead, list of channels that are
+        free. They go one by one to where one place more helps most.
     """
     copies = np.ones(len(errors), int)
     errors = np.where(np.isin(np.arange(len(errors)), dead), 0, errors)

@@ -166,6 +166,16 @@ def test_matrix_power_by_hand():
     matrix = np.array([[2.0, 1.0], [1.0, 2.0]])
     root = equalise.matrix_power(matrix, 0.5)
     assert np.allclose(root @ root, matrix) and np.allclose(root, root.T)
+    assert np.allclose(equalise.matrix_power(np.zeros((2, 2)), -0.5), np.eye(2))
+
+
+def test_images_of_one_colour_and_few_values_are_no_error(random_encoder):
+    encoder, images = random_encoder
+    for some in (np.zeros_like(images), images[:1]):
+        copy = equalise.equalise(encoder, some)
+        errors = relative_errors(copy(scale(images), training=False),
+                                 encoder(scale(images), training=False))
+        assert max(errors) < 1e-4
 
 
 def test_copies_go_where_they_help_most():
@@ -182,17 +192,17 @@ def test_dead_channels_become_copies_a_part_of_a_step_apart():
     bias = np.array([3.0, 2.0, -2.0])  # 1 - 2 is below 0 for whatever input
     folded = {"Conv1": [kernel, bias],
               "expanded_conv_depthwise": [np.array([10.0, 1, 1]).reshape(1, 1, 1, 3),
-                                          np.array([-28.0, 0, 0])],
+                                          np.array([-28.0, 0, 0.5])],  # 0.5: seen all the same
               "expanded_conv_project": [np.ones((1, 1, 3, 1)), np.zeros(1)],
               "block_1_expand": [np.ones((1, 1, 1, 1)), np.zeros(1)]}
     active = {"expanded_conv_depthwise_relu": np.ones(3), "block_1_expand_relu": np.ones(1)}
 
     def run(values, step=None):
         """The first block of inputs (n,); the first convolution's output rounded, or not."""
-        (first, first_bias), (second, second_bias), (third, _), _ = folded.values()
+        (first, first_bias), (second, second_bias), (third, third_bias), _ = folded.values()
         hidden = np.clip(values[:, None] * first[0, 0, 0] + first_bias, 0, 6)
         hidden = np.round(hidden / step) * step if step else hidden
-        return np.clip(hidden * second[0, 0, 0] + second_bias, 0, 6) @ third[0, 0]
+        return np.clip(hidden * second[0, 0, 0] + second_bias, 0, 6) @ third[0, 0] + third_bias
 
     values, step = np.linspace(-1, 1, 4001), 6 / 255
     before = run(values)
