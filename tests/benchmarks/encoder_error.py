@@ -9,7 +9,7 @@ mean square of its values around their channel's mean. Prints a table in Markdow
 import sys
 
 import numpy as np
-from sets import SETS, choose_set, float_features
+from sets import SETS, choose_set, float_features, unchanged, uncorrected
 
 import main
 import quantise
@@ -18,10 +18,9 @@ from get_model import get_encoder
 IMAGES = 64
 EQUALISE, CORRECT = quantise.equalise, quantise.correct_biases
 LEVERS = {  # what stands for equalise and correct_biases
-    "as the converter leaves it": (lambda encoder, images: encoder,
-                                   lambda quantised, exact, images: quantised),
-    "biases corrected": (lambda encoder, images: encoder, CORRECT),
-    "equalised": (EQUALISE, lambda quantised, exact, images: quantised),
+    "as the converter leaves it": (unchanged, uncorrected),
+    "biases corrected": (unchanged, CORRECT),
+    "equalised": (EQUALISE, uncorrected),
     "both": (EQUALISE, CORRECT),
 }
 

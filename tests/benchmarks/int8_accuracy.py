@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-from sets import SETS, choose_set, float_features
+from sets import SETS, choose_set, float_features, unchanged, uncorrected
 
 import main
 import quantise
@@ -26,9 +26,7 @@ def run(name, way, folder):
     """Trains, converts and tests a set in one way, unless its report is there; returns that."""
     output = folder / f"{name}_{way}"
     if not (output / "report.json").exists():
-        ways = {"ours": OURS, "plain": (
-            float_features, lambda encoder, images: encoder,
-            lambda quantised, exact, images: quantised)}
+        ways = {"ours": OURS, "plain": (float_features, unchanged, uncorrected)}
         main.make_feature_function, quantise.equalise, quantise.correct_biases = ways[way]
         choose_set(name, output)
         tflite_convert.OUTPUT_DIR = tflite_test.OUTPUT_DIR = str(output)
