@@ -166,6 +166,55 @@ def find_bias(data, index):
     return values, tensor.Quantization().ScaleAsNumpy().astype(np.float64)
 
 
+def balance_ties(model_bytes, images):
+    """Shifts the logits' biases so that rounding them favours no class.
+
+    Of equal logits the first is taken, so rounding moves the edge between two classes by half a
+    step in favour of the earlier one: background grows, rare objects shrink.
+    Args: bytes of a .tflite whose last convolution gives the logits, images uint8 (n, height,
+        width, 3).
+    Returns: bytes of the .tflite; nothing but that convolution's biases has changed.
+    """
+    interpreter = open_layers(model_bytes)
+    *_, inputs = (op["inputs"] for op in interpreter._get_ops_details()
+                  if op["op_name"] == "TRANSPOSE_CONV")
+    if len(inputs) < 4:  # the converter leaves out biases that are all 0: of an untrained model
+        return model_bytes
+    ties = sum(count_ties(run_model(interpreter, image)) for image in images)
+    step, _ = interpreter.get_output_details()[0]["quantization"]
+    data = bytearray(model_bytes)
+    values, scale = find_bias(data, inputs[3])
+    values += np.round(choose_shifts(ties) * step / scale).astype(np.int32)
+    return bytes(data)
+
+
+def count_ties(logits):
+    """Counts the pixels in which two classes both have the highest logit.
+
+    Args: quantised logits (height, width, classes).
+    Returns: int64 (classes, classes), symmetric, 0 on the diagonal.
+    """
+    is_highest = (logits == logits.max(-1, keepdims=True)).reshape(-1, logits.shape[-1])
+    tied = is_highest[is_highest.sum(-1) > 1].astype(np.int64)
+    ties = tied.T @ tied
+    np.fill_diagonal(ties, 0)
+    return ties
+
+
+def choose_shifts(ties):
+    """Returns the shift of each class's logit in steps, float64 (classes,); that of class 0 is 0.
+
+    The later of two classes is to be half a step up against the earlier. More than two can't all
+    have that, so the squared misses are least, weighted by the number of ties.
+    Args: ties (classes, classes) of count_ties.
+    """
+    weights = ties + 1 - np.eye(len(ties))  # one more for each pair: some never tie
+    wanted = 0.5 * (np.tril(weights) - np.triu(weights)).sum(1)
+    laplacian = np.diag(weights.sum(1)) - weights
+    shifts = np.linalg.lstsq(laplacian, wanted, rcond=None)[0]  # but for a constant
+    return shifts - shifts[0]
+
+
 def open_layers(model_bytes):
     """Opens a .tflite so that every tensor can be read after a run."""
     return open_bytes(

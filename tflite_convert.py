@@ -21,6 +21,7 @@ from main import OUTPUT_DIR
 from measuring import read_model_info, write_json, write_whole
 from quantise import (
     REFERENCE_KERNELS,
+    balance_ties,
     calibration_indices,
     open_bytes,
     prepare,
@@ -101,6 +102,7 @@ def main():
     model, images = load_model(OUTPUT_DIR, info), load_calibration_images(info)
     print(f"Quantising with {len(images)} calibration images ...", flush=True)
     converted = quantise(prepare(model, images), images, INPUT_TYPE, OUTPUT_TYPE)
+    converted = balance_ties(converted, images)
     model_bytes = make_compilable(converted)
     check_same_bits(converted, model_bytes, images[:SAME_IMAGES])
     (in_scale, in_zero), (out_scale, out_zero) = check_all_int8(model_bytes)

@@ -128,6 +128,64 @@ def test_find_bias_reads_and_writes_the_file(model_and_images):
     assert (tensor == before + 1).all()
 
 
+def test_ties_are_counted_by_pair():
+    logits = np.int8([[[5, 5, 1], [5, 4, 5]], [[9, 9, 9], [0, 1, 2]]])
+    assert quantise.count_ties(logits).tolist() == [[0, 2, 2], [2, 0, 1], [2, 1, 0]]
+
+
+def test_of_two_classes_the_later_is_shifted_by_half_a_step():
+    assert np.allclose(quantise.choose_shifts(np.int64([[0, 7], [7, 0]])), [0, 0.5])
+    assert np.allclose(quantise.choose_shifts(np.zeros((2, 2), int)), [0, 0.5])
+
+
+def test_shifts_follow_the_pairs_that_tie_most():
+    ties = np.zeros((3, 3), int)
+    ties[0, 1:] = ties[1:, 0] = 10**6  # both objects against the background, hardly each other
+    assert np.allclose(quantise.choose_shifts(ties), [0, 0.5, 0.5], atol=1e-5)
+    ties = np.full((3, 3), 10)
+    np.fill_diagonal(ties, 0)  # all alike: 1/2, 1/2 and 1/2 as well as three can
+    assert np.allclose(quantise.choose_shifts(ties), [0, 1 / 3, 2 / 3])
+
+
+def test_shifted_logits_tie_as_often_for_either_class():
+    rng = np.random.default_rng(0)
+    logits = rng.uniform(-3, 3, (400, 400, 2))  # in steps; many pixels lie near an edge
+
+    def share_of_later(logits):
+        return (np.round(logits).argmax(-1) == 1).mean()
+
+    shifts = quantise.choose_shifts(quantise.count_ties(np.round(logits)))
+    assert share_of_later(logits) < 0.45 and abs(share_of_later(logits + shifts) - 0.5) < 0.01
+
+
+@pytest.mark.parametrize("output_type", ["int8", "uint8"])
+def test_balancing_ties_shifts_the_logits_biases_alone(
+        model_and_images, output_type, monkeypatch):
+    monkeypatch.setattr(quantise, "correct_biases", lambda quantised, exact, images: quantised)
+    model, images = model_and_images
+    bias = model.get_layer("decoder").get_layer("logits").bias
+    assert not bias.numpy().any()
+    prepared = quantise.prepare(model, images)
+    untrained = quantise.quantise(prepared, images, output_type=output_type)
+    assert quantise.balance_ties(untrained, images) == untrained
+    bias.assign([0.5, 0, -0.5])
+    try:
+        before = quantise.quantise(prepared, images, output_type=output_type)
+    finally:
+        bias.assign(np.zeros(3))
+    after = quantise.balance_ties(before, images)
+    changed = np.flatnonzero(np.frombuffer(before, np.uint8) != np.frombuffer(after, np.uint8))
+    assert len(before) == len(after) and len(changed) > 0 and np.ptp(changed) < 3 * 4
+    images = images[:4]
+    logits = [quantise.run_images(quantise.open_bytes(data), images) for data in (before, after)]
+    ties = sum(quantise.count_ties(image) for image in logits[0])
+    # Between two values of a logit lies a step: a shift of less changes it by one or not at all.
+    difference = logits[1].astype(int) - logits[0]
+    assert (difference[..., 0] == 0).all() and ties.sum() > 0
+    assert np.abs(difference).max() == 1
+    assert np.allclose(difference.mean((0, 1, 2)), quantise.choose_shifts(ties), atol=0.15)
+
+
 def test_training_sees_the_encoder_of_the_converted_model(model_and_images):
     """Scales, zero points, weights and corrected biases of the encoder stand in the whole model."""
     model, images = model_and_images
