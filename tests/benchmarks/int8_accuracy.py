@@ -3,7 +3,7 @@
     python tests/benchmarks/int8_accuracy.py FOLDER [SET ...]
 
 Trains each set twice with main.py's constants and 20 epochs, converts and tests. Plain: the decoder
-is trained on Keras' own float features, the encoder is not equalised, biases are not corrected.
+is trained on Keras' own float features, the encoder is not equalised, no biases are changed.
 Ours: main.py as it is. Results stay in FOLDER, a run that is there already is not repeated; prints
 a table in Markdown.
 """
@@ -12,22 +12,24 @@ import json
 import sys
 from pathlib import Path
 
-from sets import SETS, choose_set, float_features, unchanged, uncorrected
+from sets import SETS, choose_set, float_features, unchanged, uncorrected, unshifted
 
 import main
 import quantise
 import tflite_convert
 import tflite_test
 
-OURS = main.make_feature_function, quantise.equalise, quantise.correct_biases
+OURS = (main.make_feature_function, quantise.equalise, quantise.correct_biases,
+        tflite_convert.balance_ties)
 
 
 def run(name, way, folder):
     """Trains, converts and tests a set in one way, unless its report is there; returns that."""
     output = folder / f"{name}_{way}"
     if not (output / "report.json").exists():
-        ways = {"ours": OURS, "plain": (float_features, unchanged, uncorrected)}
-        main.make_feature_function, quantise.equalise, quantise.correct_biases = ways[way]
+        ways = {"ours": OURS, "plain": (float_features, unchanged, uncorrected, unshifted)}
+        (main.make_feature_function, quantise.equalise, quantise.correct_biases,
+         tflite_convert.balance_ties) = ways[way]
         choose_set(name, output)
         tflite_convert.OUTPUT_DIR = tflite_test.OUTPUT_DIR = str(output)
         main.main()

@@ -52,3 +52,8 @@ def unchanged(encoder, calibration_images):
 def uncorrected(quantised, exact, images):
     """Stands in for quantise.correct_biases: the file as the converter leaves it."""
     return quantised
+
+
+def unshifted(model_bytes, images):
+    """Stands in for quantise.balance_ties, as tflite_convert.py calls it: the file as it is."""
+    return model_bytes
