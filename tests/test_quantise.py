@@ -147,7 +147,7 @@ def test_shifts_follow_the_pairs_that_tie_most():
     assert np.allclose(quantise.choose_shifts(ties), [0, 1 / 3, 2 / 3])
 
 
-def test_shifted_logits_tie_as_often_for_either_class():
+def test_after_the_shift_neither_of_two_classes_gains():
     rng = np.random.default_rng(0)
     logits = rng.uniform(-3, 3, (400, 400, 2))  # in steps; many pixels lie near an edge
 
