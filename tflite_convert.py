@@ -102,6 +102,7 @@ def main():
     model, images = load_model(OUTPUT_DIR, info), load_calibration_images(info)
     print(f"Quantising with {len(images)} calibration images ...", flush=True)
     converted = quantise(prepare(model, images), images, INPUT_TYPE, OUTPUT_TYPE)
+    print("Balancing the logits ...", flush=True)
     converted = balance_ties(converted, images)
     model_bytes = make_compilable(converted)
     check_same_bits(converted, model_bytes, images[:SAME_IMAGES])
