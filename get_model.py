@@ -13,8 +13,10 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from constants import describe_image_size
-from import_data import InputError
+from device.errors import InputError
+from device.images import PIXEL_SCALE
+from segmentation.saved_model import load_weights
+from segmentation.settings import describe_image_size, describe_missing_weights
 
 SKIP_LAYERS = (  # the tutorial's choice, strides 2, 4, 8, 16
     "block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
@@ -24,8 +26,7 @@ SCRATCH_MOMENTUM = 0.9  # likewise MobileNetV2's 0.999, where its weights are tr
 DOWNLOAD_TIMEOUT = 30  # seconds without an answer until the weights count as out of reach
 
 
-def get_model(image_size, num_classes, weights="imagenet", decoder_filters=(512, 256, 128, 64),
-              scale_input=True, batch_size=None):
+def get_model(image_size, num_classes, weights="imagenet", decoder_filters=(512, 256, 128, 64)):
     """Builds the U-Net: RGB in 0..255 -> logits of each class at full size.
 
     Args:
@@ -33,33 +34,32 @@ def get_model(image_size, num_classes, weights="imagenet", decoder_filters=(512,
         num_classes: number of logits a pixel, at least 2.
         weights: "imagenet" (Keras downloads them once), path of a MobileNetV2 weights file without
             top (.h5 or .weights.h5), or None (random). With None, or where "imagenet" can't be
-            downloaded, the encoder is trainable; else it is frozen, batch normalisation included.
+            downloaded, the encoder is trainable; else it is frozen, batch normalization included.
         decoder_filters: four numbers, the tutorial's kind of decoder, or four pairs; see
             get_decoder.
-        scale_input: False leaves the scaling of 0..255 to [-1, 1] to whoever feeds the model.
-        batch_size: fixed batch size, or None.
     Returns: keras.Model, (batch, height, width, 3) -> float32 (batch, height, width, num_classes),
         made of the layers scale_input, encoder and decoder.
     Raises: InputError for a size not divisible by 32, a weights file that is missing or misfits.
     """
-    check_image_size(image_size)
+    if describe_image_size(image_size):
+        raise InputError(describe_image_size(image_size))
     encoder = get_encoder(image_size, weights)
     decoder = get_decoder(encoder.output_shape, num_classes, decoder_filters)
-    image = keras.Input((*image_size, 3), batch_size=batch_size, name="image")
+    image = keras.Input((*image_size, 3), name="image")
     # MobileNetV2's ImageNet weights expect [-1, 1] (keras.applications.mobilenet_v2).
-    scaled = layers.Rescaling(1 / 127.5, offset=-1, name="scale_input")(image) \
-        if scale_input else image
+    scaled = layers.Rescaling(1 / PIXEL_SCALE, offset=-1, name="scale_input")(image)
     return keras.Model(image, decoder(encoder(scaled)), name="unet")
 
 
-def check_image_size(image_size):
-    """Raises InputError, naming the nearest valid sizes, unless both sides are multiples of 32."""
-    sentence = describe_image_size(image_size)
-    if sentence:
-        raise InputError(sentence)
+def load_model(folder, info):
+    """Builds the network that model.json describes, with the weights of the model.keras beside it.
 
-
-# ---- the decoder -----------------------------------------------------------------------------
+    Args: info, the model.json, as read_model_info returns it.
+    Raises: InputError where model.keras is missing, damaged, or does not fit info.
+    """
+    model = get_model(info["image_size"], len(info["class_names"]), None, info["decoder_filters"])
+    load_weights(model, folder)
+    return model
 
 
 def get_decoder(feature_shapes, num_classes, filters):
@@ -98,7 +98,7 @@ def get_decoder(feature_shapes, num_classes, filters):
 def _transposed_block(x, skip, filters, block):
     x = layers.Conv2DTranspose(filters, 3, strides=2, padding="same", use_bias=False,
                                name=f"upsample_{block}")(x)
-    return layers.Concatenate(name=f"join_{block}")([_normalise(x, f"{block}"), skip])
+    return layers.Concatenate(name=f"join_{block}")([_normalize(x, f"{block}"), skip])
 
 
 def _resize_block(x, skip, filters, skip_filters, block):
@@ -108,20 +108,17 @@ def _resize_block(x, skip, filters, skip_filters, block):
     x = layers.Resizing(*skip.shape[1:3], interpolation="nearest", name=f"resize_{block}")(x)
     x = layers.Concatenate(name=f"join_{block}")([x, _reduce(skip, skip_filters, f"skip_{block}")])
     x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"convolve_{block}")(x)
-    return _normalise(x, f"{block}")
+    return _normalize(x, f"{block}")
 
 
 def _reduce(x, filters, name):
     x = layers.Conv2D(filters, 1, use_bias=False, name=f"reduce_{name}")(x)
-    return _normalise(x, name)
+    return _normalize(x, name)
 
 
-def _normalise(x, name):
-    x = layers.BatchNormalization(momentum=DECODER_MOMENTUM, name=f"normalise_{name}")(x)
+def _normalize(x, name):
+    x = layers.BatchNormalization(momentum=DECODER_MOMENTUM, name=f"normalize_{name}")(x)
     return layers.ReLU(name=f"relu_{name}")(x)
-
-
-# ---- the encoder and its weights -------------------------------------------------------------
 
 
 def get_encoder(image_size, weights):
@@ -136,7 +133,7 @@ def get_encoder(image_size, weights):
     pretrained = _load_weights(network, weights)
     outputs = [network.get_layer(name).output for name in (*SKIP_LAYERS, BOTTOM_LAYER)]
     encoder = keras.Model(network.input, outputs, name="encoder")
-    # A layer of batch normalisation that is not trainable runs in inference mode. Calling the
+    # A layer of batch normalization that is not trainable runs in inference mode. Calling the
     # encoder with training=False would not do: Keras 3's fit overrules it.
     encoder.trainable = not pretrained
     if not pretrained:
@@ -146,30 +143,6 @@ def get_encoder(image_size, weights):
     return encoder
 
 
-def unfreeze(encoder, first_layer):
-    """Makes the encoder trainable from the layer of this name on, batch normalisation excepted.
-
-    Raises: InputError where the encoder has no such layer.
-    """
-    names = [layer.name for layer in encoder.layers]
-    if first_layer not in names:
-        raise InputError(f"FINE_TUNE_FROM {first_layer!r} is no layer of MobileNetV2: choose "
-                         f"block_1_expand to block_16_expand.")
-    encoder.trainable = True
-    for index, layer in enumerate(encoder.layers):
-        # Its statistics are ImageNet's, and those of a few pictures would spoil them.
-        layer.trainable = (index >= names.index(first_layer)
-                           and not isinstance(layer, layers.BatchNormalization))
-
-
-def describe_missing(weights):
-    """Returns a sentence where the weights are a path to no file, else ''."""
-    if weights in (None, "imagenet") or Path(weights).is_file():
-        return ""
-    return (f"The weights file {weights} does not exist: correct WEIGHTS, or set it to "
-            f'"imagenet" to download them.')
-
-
 def _load_weights(network, weights):
     """Loads the weights into the network; returns whether they are pretrained."""
     if weights is None:
@@ -177,8 +150,8 @@ def _load_weights(network, weights):
     if weights == "imagenet":
         return _load_imagenet(network)
     path = Path(weights)
-    if describe_missing(weights):
-        raise InputError(describe_missing(weights))
+    if describe_missing_weights(weights):
+        raise InputError(describe_missing_weights(weights))
     try:
         network.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
@@ -199,7 +172,7 @@ def _load_imagenet(network):
         print("The ImageNet weights can't be downloaded: the whole encoder is trained from random "
               "weights instead. For better results put "
               "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5 into "
-              f"{_keras_models_folder()}, or set WEIGHTS to where the file lies.", flush=True)
+              f"{_keras_models_folder()}, or set ENCODER_WEIGHTS to where the file lies.", flush=True)
         return False
     network.set_weights(source.get_weights())
     return True

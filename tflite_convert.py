@@ -9,46 +9,35 @@ edgetpu_compiler is installed it is run: model_int8_edgetpu.tflite. Exit code 1 
 would refuse the file, or did.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
 
-from edgetpu_check import check_model, format_report, make_compilable
-from edgetpu_compile import compile_model, find_compiler, format_compile_report, how_to_get_compiler
-from import_data import InputError, import_images
-from main import OUTPUT_DIR
-from measuring import read_model_info, write_json, write_whole
-from quantise import (
-    REFERENCE_KERNELS,
-    balance_ties,
-    calibration_indices,
-    open_bytes,
-    prepare,
-    quantise,
-    run_images,
-    with_both_ends,
+import main as main_script
+from device.errors import InputError, run_script
+from device.files import write_json, write_whole
+from device.model_info import read_model_info
+from get_model import load_model
+from import_data import CALIBRATION_FIELDS, load_calibration_images
+from segmentation.edgetpu.compiler import (
+    compile_model,
+    find_compiler,
+    format_compile_report,
+    how_to_get_compiler,
 )
-from saved_model import load_model
+from segmentation.edgetpu.repair import unfuse_activations
+from segmentation.edgetpu.report import check_model, format_report
+from segmentation.int8.bias_correction import correct_tie_bias
+from segmentation.int8.interpreter import REFERENCE_KERNELS, open_bytes, run_images
+from segmentation.int8.quantize import prepare, quantize
 
+# The .tflite file
 INPUT_TYPE = "int8"  # int8: pixel - 128; uint8: the pixel, one more operation in front
 OUTPUT_TYPE = "int8"  # of the logits, int8 or uint8
-SAME_IMAGES = 10  # images on which the repaired file must equal the converter's, bit for bit
 COMPILER_SECONDS = 300  # time limit of edgetpu_compiler
+
+SAME_IMAGES = 10  # images on which the repaired file must equal the converter's, bit for bit
 MODEL_FILE = "model_int8.tflite"
-NEEDED_FIELDS = (  # of model.json
-    "class_names", "class_colours", "image_size", "ignore_label", "image_dir", "label_dir",
-    "training_images")
-
-
-def load_calibration_images(info):
-    """Reads the calibration images that model.json names, uint8 (n, height, width, 3)."""
-    names = info["training_images"]
-    chosen = [names[index] for index in calibration_indices(len(names))]
-    images, _, _ = import_images(
-        info["image_dir"], info["label_dir"], info["image_size"], info["class_names"],
-        info["ignore_label"], chosen, training=False)
-    return with_both_ends(images)
 
 
 def check_same_bits(converted, repaired, images):
@@ -98,16 +87,17 @@ def compile_for_edgetpu(path):
 
 def main():
     """Converts, repairs, checks, writes and compiles; returns the exit code."""
-    info = read_model_info(OUTPUT_DIR, NEEDED_FIELDS)
-    model, images = load_model(OUTPUT_DIR, info), load_calibration_images(info)
-    print(f"Quantising with {len(images)} calibration images ...", flush=True)
-    converted = quantise(prepare(model, images), images, INPUT_TYPE, OUTPUT_TYPE)
+    output_dir = Path(main_script.OUTPUT_DIR)
+    info = read_model_info(output_dir, CALIBRATION_FIELDS)
+    model, images = load_model(output_dir, info), load_calibration_images(info)
+    print(f"Quantizing with {len(images)} calibration images ...", flush=True)
+    converted = quantize(prepare(model, images), images, INPUT_TYPE, OUTPUT_TYPE)
     print("Balancing the logits ...", flush=True)
-    converted = balance_ties(converted, images)
-    model_bytes = make_compilable(converted)
+    converted = correct_tie_bias(converted, images)
+    model_bytes = unfuse_activations(converted)
     check_same_bits(converted, model_bytes, images[:SAME_IMAGES])
     (in_scale, in_zero), (out_scale, out_zero) = check_all_int8(model_bytes)
-    path = Path(OUTPUT_DIR) / MODEL_FILE
+    path = output_dir / MODEL_FILE
     write_whole(path, lambda file: file.write(model_bytes))
 
     report = check_model(path)
@@ -122,7 +112,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except InputError as error:
-        sys.exit(f"Error: {error}")
+    run_script(main)

@@ -9,46 +9,41 @@ most, where the int8 model is beyond MIN_AGREEMENT or MAX_MEAN_IOU_DROP; a class
 than MAX_CLASS_IOU_DROP is named.
 """
 
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-from import_data import InputError, import_images
-from main import OUTPUT_DIR, make_predictor
-from measuring import (
-    colour_mask,
-    confusion_matrix,
-    format_iou_table,
-    read_model_info,
-    save_grid,
-    summarise,
-    write_json,
+import main as main_script
+from device.drawing import color_mask, save_grid
+from device.errors import InputError, run_script
+from device.files import write_json
+from device.model_info import read_model_info
+from device.tflite import choose_model, model_shape, open_model, run_model
+from get_model import load_model
+from import_data import (
+    CALIBRATION_FIELDS,
+    VALIDATION_FIELDS,
+    load_calibration_images,
+    load_validation_images,
 )
-from predict import choose_model, model_shape, open_model, run_model
-from quantise import layer_errors, make_feature_function, prepare
-from tflite_convert import MODEL_FILE, load_calibration_images, load_model
-from tflite_convert import NEEDED_FIELDS as CONVERTER_FIELDS
+from segmentation.evaluate import make_predictor
+from segmentation.int8.features import make_feature_function
+from segmentation.int8.quantize import layer_errors, prepare
+from segmentation.metrics import confusion_matrix, format_iou_table, summarize
+from tflite_convert import MODEL_FILE
 
+# Bounds
 MIN_AGREEMENT = 0.97  # share of pixels to which Keras and int8 give the same class
 MAX_MEAN_IOU_DROP = 0.01  # mean IoU of Keras minus that of int8
 MAX_CLASS_IOU_DROP = 0.01  # of one class; a class beyond it is named, but is no failure
+
+# The report
 DELEGATE = None  # "auto": runs the compiled model on the Edge TPU too, where both are there
-DEBUG_IMAGES = 20  # validation images on which the losing layers are looked for
 WORST_IMAGES = 10  # named, and shown in report.png
-DIFFERENCE_COLOUR = (255, 0, 0)
-NEEDED_FIELDS = (  # of model.json
-    *CONVERTER_FIELDS, "validation_image_dir", "validation_label_dir",
-    "validation_images")
+DEBUG_IMAGES = 20  # validation images on which the losing layers are looked for
 
-
-def load_validation(info):
-    """Reads the validation images and labels that model.json names."""
-    images, labels, _ = import_images(
-        info["validation_image_dir"], info["validation_label_dir"], info["image_size"],
-        info["class_names"], info["ignore_label"], info["validation_images"], training=False)
-    return images, labels
+DIFFERENCE_COLOR = (255, 0, 0)
 
 
 def check_same_shape(interpreter, info):
@@ -100,7 +95,7 @@ def compare(info, labels, keras_predictions, int8_predictions):
     """Compares the predictions of both models; returns the report as a dict (see report.json)."""
     num_classes = len(info["class_names"])
     keras_metrics, int8_metrics = (
-        summarise(confusion_matrix(labels, predictions, num_classes, info["ignore_label"]))
+        summarize(confusion_matrix(labels, predictions, num_classes, info["ignore_label"]))
         for predictions in (keras_predictions, int8_predictions))
     agreement = (keras_predictions == int8_predictions).mean(axis=(1, 2))
     worst = np.argsort(agreement, kind="stable")[:WORST_IMAGES]
@@ -145,25 +140,25 @@ def _class_drops(report):
 
 def draw_report(path, info, report, images, labels, keras_predictions, int8_predictions):
     """Draws the worst images: image, truth, Keras, int8, and where the two differ."""
-    colours = np.array(info["class_colours"], np.uint8)
+    colors = np.array(info["class_colors"], np.uint8)
     index_of = {name: index for index, name in enumerate(info["validation_images"])}
     rows, titles = [], []
     for entry in report["worst_images"]:
         index = index_of[entry["image"]]
         differs = keras_predictions[index] != int8_predictions[index]
-        difference = np.where(differs[..., None], np.uint8(DIFFERENCE_COLOUR), images[index] // 3)
-        rows.append([images[index], *(colour_mask(mask[index], colours) for mask in (
+        difference = np.where(differs[..., None], np.uint8(DIFFERENCE_COLOR), images[index] // 3)
+        rows.append([images[index], *(color_mask(mask[index], colors) for mask in (
             labels, keras_predictions, int8_predictions)), difference])
         titles.append(f"{entry['image']}: {entry['agreement']:.2%} alike")
     save_grid(path, rows, ("image", "truth", "Keras", "int8", "red: they differ"),
-              info["class_names"], colours, titles)
+              info["class_names"], colors, titles)
 
 
 def find_losses(info, model, images, labels):
     """Looks for where the int8 model loses what the Keras model has.
 
     Returns: dict with the mean IoU of the int8 encoder under the Keras decoder, and the ten layers
-        whose activations quantisation changes most.
+        whose activations quantization changes most.
     """
     print("Looking for the layers that lose most ...", flush=True)
     calibration_images, encoder = load_calibration_images(info), model.get_layer("encoder")
@@ -171,7 +166,7 @@ def find_losses(info, model, images, labels):
                              make_feature_function(encoder, calibration_images))
     confusion = confusion_matrix(labels, predict(images), len(info["class_names"]),
                                  info["ignore_label"])
-    return {"int8_encoder_keras_decoder": summarise(confusion)["mean_iou"],
+    return {"int8_encoder_keras_decoder": summarize(confusion)["mean_iou"],
             "layers": layer_errors(prepare(model, calibration_images), calibration_images,
                                    images[:DEBUG_IMAGES])[:10]}
 
@@ -182,11 +177,11 @@ def print_losses(report):
     by_encoder = keras_iou - losses["int8_encoder_keras_decoder"]
     by_decoder = report["mean_iou_drop"] - by_encoder
     print(f"Points of mean IoU lost by the encoder: {100 * by_encoder:.2f}, by the decoder: "
-          f"{100 * by_decoder:.2f}. Layers, error in quantisation steps (0.29 is mere rounding):")
+          f"{100 * by_decoder:.2f}. Layers, error in quantization steps (0.29 is mere rounding):")
     for layer in losses["layers"]:
         print(f"  {layer['error_in_steps']:6.2f}  mean squared error "
               f"{layer['mean_squared_error']:.2e}  {layer['operation']} {layer['layer']}")
-    print("Try: more CALIBRATION_IMAGES (quantise.py), more EPOCHS or a lower LEARNING_RATE "
+    print("Try: more CALIBRATION_IMAGES (quantize.py), more EPOCHS or a lower LEARNING_RATE "
           "(main.py), or other DECODER_FILTERS.")
 
 
@@ -212,11 +207,11 @@ def print_report(report):
 
 def main():
     """Runs both models, reports, and returns the exit code: 0, or 1 beyond the constants."""
-    folder = Path(OUTPUT_DIR)
-    info = read_model_info(folder, NEEDED_FIELDS)
+    folder = Path(main_script.OUTPUT_DIR)
+    info = read_model_info(folder, CALIBRATION_FIELDS + VALIDATION_FIELDS)
     model, interpreter = load_model(folder, info), open_model(folder / MODEL_FILE)
     check_same_shape(interpreter, info)
-    images, labels = load_validation(info)
+    images, labels = load_validation_images(info)
     keras_predictions, keras_seconds = run_keras(model, images)
     int8_predictions, int8_seconds = run_int8(interpreter, images)
     edgetpu_predictions, edgetpu_seconds = run_edgetpu(folder, images)
@@ -248,7 +243,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except InputError as error:
-        sys.exit(f"Error: {error}")
+    run_script(main)

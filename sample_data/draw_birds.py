@@ -1,9 +1,9 @@
 """Draws a duck or a flamingo on a canvas: outlines, plumage, light. Helper of make_sample_data.py.
 
 A part of a bird is a mask (H, W) of canvas size, 0 or 1, from a smooth outline or a tapered tube.
-It is lit as if it were blown up like a pillow, and its colour is a function of the bird's own
-coordinates u (forward) and v (up), in which the body is 1 long. Colours are RGB from 0 to 1; an
-array (H, W, 3) has a colour for each canvas pixel.
+It is lit as if it were blown up like a pillow, and its color is a function of the bird's own
+coordinates u (forward) and v (up), in which the body is 1 long. Colors are RGB from 0 to 1; an
+array (H, W, 3) has a color for each canvas pixel.
 """
 from dataclasses import dataclass
 from functools import lru_cache
@@ -54,7 +54,7 @@ FLAMINGO_NECKS = (((.30, .02), (.48, .08), (.60, .28), (.53, .52), (.42, .72), (
 
 @dataclass
 class Light:
-    """The sun's direction (unit vector: right, up, to the viewer); colours of sun and sky (3,)."""
+    """The sun's direction (unit vector: right, up, to the viewer); colors of sun and sky (3,)."""
     direction: np.ndarray
     sun: np.ndarray
     sky: np.ndarray
@@ -70,14 +70,14 @@ class Frame:
 
 
 class Layer:
-    """Something drawn: rgb (H, W, 3), its coverage alpha (H, W), the labelled part of it (H, W)."""
+    """Something drawn: rgb (H, W, 3), its coverage alpha (H, W), the labeled part of it (H, W)."""
 
     def __init__(self):
         self.rgb = np.zeros((*CANVAS, 3))
-        self.alpha, self.labelled = np.zeros(CANVAS), np.zeros(CANVAS)
+        self.alpha, self.labeled = np.zeros(CANVAS), np.zeros(CANVAS)
 
 
-# ---- colours and noise ---------------------------------------------------------------------------
+# ---- colors and noise ---------------------------------------------------------------------------
 
 def ramp(start, end, values):
     """Return 0 before start, 1 beyond end and a smooth rise between, in the shape of values."""
@@ -86,7 +86,7 @@ def ramp(start, end, values):
 
 
 def mix(first, second, share):
-    """Blend colours (3,) or (H, W, 3); share, a number or (H, W), is 0 for first, 1 for second."""
+    """Blend colors (3,) or (H, W, 3); share, a number or (H, W), is 0 for first, 1 for second."""
     share = np.asarray(share)[..., None]
     return np.asarray(first) * (1 - share) + np.asarray(second) * share
 
@@ -194,26 +194,26 @@ def shading(mask, thickness, light):
     return sunlit[..., None] * light.sun + (.84 + .16 * normal[..., 1:2]) * light.sky
 
 
-def paint(layer, mask, colour, light, thickness, labelled=True, contact=.35, share=1.0):
+def paint(layer, mask, color, light, thickness, labeled=True, contact=.35, share=1.0):
     """Light a part and add it to a layer.
 
     contact: how dark its shadow on what lies below is. share: number or (H, W), fades it in over
     what lies below.
     """
     shadow = blur(mask, max(1, thickness * .15)) * (1 - mask) * contact
-    lit = np.clip(np.asarray(colour) * shading(mask, thickness, light), 0, 1.15)
+    lit = np.clip(np.asarray(color) * shading(mask, thickness, light), 0, 1.15)
     layer.rgb = mix(layer.rgb * (1 - shadow)[..., None], lit, mask * share)
     layer.alpha = np.maximum(layer.alpha, mask)
-    if labelled:
-        layer.labelled = np.maximum(layer.labelled, mask)
+    if labeled:
+        layer.labeled = np.maximum(layer.labeled, mask)
 
 
-def paint_eye(layer, frame, centre, radius, iris):
+def paint_eye(layer, frame, center, radius, iris):
     """Add an eye with its catch light to a layer."""
-    for offset, share, colour in ((0, 1, iris), (0, .75, (.03, .03, .03)),
+    for offset, share, color in ((0, 1, iris), (0, .75, (.03, .03, .03)),
                                   (.35, .38, (.95, .95, .95))):
-        spot = tube(frame, np.array([centre, centre]) + offset * radius, (2 * radius * share,) * 2)
-        layer.rgb = mix(layer.rgb, colour, spot)
+        spot = tube(frame, np.array([center, center]) + offset * radius, (2 * radius * share,) * 2)
+        layer.rgb = mix(layer.rgb, color, spot)
 
 
 def joint(frame, foot, body, reach):
@@ -235,7 +235,7 @@ def feathers(u, v, size):
 
 
 def plumage(u, v, noise, drake, tone):
-    """Return the colours (H, W, 3) of a duck's body and of its wing."""
+    """Return the colors (H, W, 3) of a duck's body and of its wing."""
     grain = sample(noise, u * 500, v * 900)[..., None]
     rims = feathers(u, v + .1 * u, .075)
     if drake:
@@ -255,8 +255,8 @@ def plumage(u, v, noise, drake, tone):
     return body, mix(wing, (.20, .17, .15), ramp(-.40, -.46, u))
 
 
-def head_colours(body, u, v, neck, noise, drake, tone):
-    """Return the colours (H, W, 3) of a duck's neck and head, which fade into those of its body."""
+def head_colors(body, u, v, neck, noise, drake, tone):
+    """Return the colors (H, W, 3) of a duck's neck and head, which fade into those of its body."""
     # 0 at the breast, 1 at the head
     climbed = (v - neck[0][1] + .25 * (u - neck[0][0])) / (neck[-1][1] - neck[0][1])
     grain = sample(noise, u * 700, v * 700)[..., None]
@@ -281,14 +281,14 @@ def draw_duck(rng, frame, light, noise, standing):
     layer, size = Layer(), frame.size
     u, v = local_grid(frame)
     drake, tone = rng.random() < .6, rng.uniform(.85, 1.15)
-    body_colour, wing_colour = plumage(u, v, noise, drake, tone)
+    body_color, wing_color = plumage(u, v, noise, drake, tone)
     for hip in (-.06, .06) if standing else ():
         leg = tube(frame, ((hip, -.1), (hip - .01, -.24), (hip + .01, -.36)), (.055, .035))
         foot = tube(frame, ((hip, -.35), (hip + .07, -.37), (hip + .13, -.375)), (.03, .05))
-        paint(layer, np.maximum(leg, foot), (.88, .45, .14), light, .05 * size, labelled=False)
+        paint(layer, np.maximum(leg, foot), (.88, .45, .14), light, .05 * size, labeled=False)
     body = outline(frame, DUCK_BODY)
-    paint(layer, body, body_colour, light, .30 * size)
-    paint(layer, outline(frame, DUCK_WING), wing_colour, light, .14 * size, contact=.45)
+    paint(layer, body, body_color, light, .30 * size)
+    paint(layer, outline(frame, DUCK_WING), wing_color, light, .14 * size, contact=.45)
     if drake:
         paint(layer, tube(frame, DUCK_CURL, (.04, .02)), (.07, .08, .08), light, .04 * size)
     pose = DUCK_NECKS[rng.integers(len(DUCK_NECKS))]
@@ -296,7 +296,7 @@ def draw_duck(rng, frame, light, noise, standing):
     head = np.maximum(outline(frame, turned(DUCK_HEAD, neck[-1], look)),
                       tube(frame, neck, (.27, .17, .155, .15)))
     head = (blur(head, .025 * size) > .5).astype(float)  # rounds the corner between neck and head
-    paint(layer, head, head_colours(body_colour, u, v, neck, noise, drake, tone), light,
+    paint(layer, head, head_colors(body_color, u, v, neck, noise, drake, tone), light,
           .20 * size, contact=0, share=joint(frame, neck[0], body, .20))
     bill = outline(frame, turned(DUCK_BILL, neck[-1], look))
     paint(layer, bill, (.86, .74, .20) if drake else (.78, .48, .20), light, .07 * size)
@@ -321,7 +321,7 @@ def draw_flamingo(rng, frame, light, noise, standing):
         mask = np.maximum(tube(frame, leg, (.07, .045, .045, .04)),
                           tube(frame, leg[1:3], (.065, .065)))
         foot = tube(frame, (leg[3], (hip + shift + .13, bottom - .01)), (.04, .05))
-        paint(layer, np.maximum(mask, foot), (.86, .48, .46), light, .05 * size, labelled=False)
+        paint(layer, np.maximum(mask, foot), (.86, .48, .46), light, .05 * size, labeled=False)
     body = outline(frame, FLAMINGO_BODY)
     paint(layer, body, pink * (1 + .04 * grain), light, .34 * size)
     coral = mix(pink, (.90, .30, .26), rng.uniform(.3, .8))

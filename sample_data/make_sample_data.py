@@ -8,7 +8,7 @@ Reads nothing. Writes, beside this script,
     labels/classes.txt    the class names, one a line: line 0 is class 0
 Everything comes from SEED: a second run writes the same files. Nothing is downloaded and nothing is
 a photograph, so no licence but the project's own applies. Legs are about one pixel thin and
-therefore labelled background.
+therefore labeled background.
 """
 from pathlib import Path
 
@@ -38,7 +38,7 @@ FOLDER = Path(__file__).resolve().parent
 SEED = 20240
 PAIRS = 80
 HEIGHT, WIDTH = 128, 160  # pixels of a written picture; the canvas is 4 times that and averaged
-NOISE = 1.3  # sensor noise, standard deviation in grey levels of 255; more makes the files larger
+NOISE = 1.3  # sensor noise, standard deviation in gray levels of 255; more makes the files larger
 
 CLASSES = ("background", "duck", "flamingo")
 PALETTE = ((0, 0, 0), (40, 170, 90), (250, 110, 140))
@@ -48,7 +48,7 @@ FLOCKS = ((DUCK,), (FLAMINGO,), (DUCK, FLAMINGO), (DUCK, DUCK), (FLAMINGO,), (FL
           (FLAMINGO, FLAMINGO), (DUCK,), (DUCK, FLAMINGO, DUCK), (FLAMINGO,), (DUCK, DUCK),
           (FLAMINGO, FLAMINGO), (DUCK,), (FLAMINGO, DUCK), (DUCK, FLAMINGO), ())
 
-# Colours of the sky (high, low), the far bank, deep water, sunlight and skylight; how much of the
+# Colors of the sky (high, low), the far bank, deep water, sunlight and skylight; how much of the
 # surroundings the bank takes; between which shares of the height from the top the horizon lies
 # (negative: the camera looks down).
 PLACES = {
@@ -88,10 +88,10 @@ LAND = ("shore", "meadow")
 
 # ---- places --------------------------------------------------------------------------------------
 
-def draw_blades(rng, count, rows, length, width, colours, columns=(-20, CANVAS[1] + 20)):
+def draw_blades(rng, count, rows, length, width, colors, columns=(-20, CANVAS[1] + 20)):
     """Return a Layer of curved blades of grass or reed.
 
-    rows, columns: (first, last) canvas pixel of their roots. length, width: pixels. colours: two.
+    rows, columns: (first, last) canvas pixel of their roots. length, width: pixels. colors: two.
     """
     picture = Image.new("RGBA", CANVAS[::-1])
     pen = ImageDraw.Draw(picture)
@@ -100,22 +100,22 @@ def draw_blades(rng, count, rows, length, width, colours, columns=(-20, CANVAS[1
         x, tall = rng.uniform(*columns), length * rng.uniform(.5, 1.2)
         bend = rng.normal(0, .16)
         middle, tip = (wind + .3 * bend) * tall, (2.2 * wind + bend) * tall
-        colour = mix(*colours, rng.random()) * rng.uniform(.7, 1.15)
-        colour = np.clip(colour * 255, 0, 255).astype(int)
+        color = mix(*colors, rng.random()) * rng.uniform(.7, 1.15)
+        color = np.clip(color * 255, 0, 255).astype(int)
         half = width * rng.uniform(.5, 1) / 2
         pen.polygon([(x - half, row), (x + middle - half, row - .55 * tall), (x + tip, row - tall),
                      (x + middle + half, row - .55 * tall), (x + half, row)],
-                     fill=(*colour.tolist(), 255))
+                     fill=(*color.tolist(), 255))
     values, layer = np.asarray(picture, float) / 255, Layer()
     layer.rgb, layer.alpha = values[..., :3], values[..., 3]
     return layer
 
 
-def draw_surroundings(rng, place, colours, light):
+def draw_surroundings(rng, place, colors, light):
     """Return sky and far bank (H, W, 3), as camera and water see them; the last row: horizon."""
     rows, columns = (values / size for values, size in zip(grid(), CANVAS))
     clouds = sample(fractal(rng, 2.4, 2), columns * 512, (rows + .2) ** 1.5 * 700)
-    picture = mix(colours["high"], colours["low"], ramp(0, 1, rows + .04 * clouds))
+    picture = mix(colors["high"], colors["low"], ramp(0, 1, rows + .04 * clouds))
     picture = mix(picture, light.sun * .45 + light.sky * .9,
                   ramp(.2, 1.6, clouds + rng.normal(0, .5)) * .65)
     if place == "dusk":
@@ -124,16 +124,16 @@ def draw_surroundings(rng, place, colours, light):
         picture = mix(picture, (1, .93, .70), ramp(.045, .035, far))
     crowns, leaves = fractal(rng, 2.2), fractal(rng, 1.3)
     for depth in range(3):  # rows of trees or bushes, hazy far away, darker and lower in front
-        top = 1 - colours["bank_height"] * (1 - .3 * depth)
+        top = 1 - colors["bank_height"] * (1 - .3 * depth)
         top = top + .05 * sample(crowns, columns * 200 + 170 * depth, rows * 60)
         tone = .75 + .28 * sample(leaves, columns * 600, rows * 600 + 170 * depth)
         tone = tone + .35 * ramp(.15, 0, rows - top)
-        colour = mix(colours["bank"], colours["low"], .45 - .2 * depth) * tone[..., None]
-        picture = mix(picture, colour * rng.uniform(.8, 1.1) * rng.uniform(.93, 1.07, 3),
+        color = mix(colors["bank"], colors["low"], .45 - .2 * depth) * tone[..., None]
+        picture = mix(picture, color * rng.uniform(.8, 1.1) * rng.uniform(.93, 1.07, 3),
                       ramp(-.004, .004, rows - top))
     if place in ("reeds", "pond"):
-        reeds = draw_blades(rng, 260, (.99 * CANVAS[0], CANVAS[0]), colours["bank_height"] * 400, 7,
-                            (np.array(colours["bank"]) * 1.6, (.66, .56, .30)))
+        reeds = draw_blades(rng, 260, (.99 * CANVAS[0], CANVAS[0]), colors["bank_height"] * 400, 7,
+                            (np.array(colors["bank"]) * 1.6, (.66, .56, .30)))
         picture = mix(picture, reeds.rgb, reeds.alpha)
     for _ in range(rng.integers(0, 30) if place == "meadow" else 0):  # blossoms far out of focus
         far = np.hypot(columns - rng.random(), (rows - rng.uniform(.6, 1)) * .8)
@@ -205,8 +205,8 @@ def draw_distractor(rng, kind, frame, light, noise):
     if kind == "stone":
         radii = rng.uniform(.75, 1.1, 9)
         rim = np.stack([.45 * radii * np.cos(turn), .04 + .2 * radii * np.sin(turn)], 1)
-        grey = mix((.55, .52, .48), (.50, .36, .27), rng.random())
-        paint(layer, outline(frame, rim), grey * (1 + .16 * grain), light, .2 * size)
+        gray = mix((.55, .52, .48), (.50, .36, .27), rng.random())
+        paint(layer, outline(frame, rim), gray * (1 + .16 * grain), light, .2 * size)
     elif kind == "log":
         bark = np.array((.42, .32, .23)) * (1 + .18 * sample(noise, u * 120, v * 1800)[..., None])
         paint(layer, tube(frame, ((.1, .03), (.2, .15), (.24, .26)), (.09, .05)), bark, light,
@@ -223,16 +223,16 @@ def draw_distractor(rng, kind, frame, light, noise):
             paint(layer, tube(frame, ((0, 0), (lean, .10)), (.05, .09, .02)), (.97, .70, .74),
                   light, .06 * size)
     elif kind == "buoy":
-        colour = rng.choice([(.92, .30, .20), (.95, .55, .50), (.93, .93, .90), (.95, .70, .15)])
+        color = rng.choice([(.92, .30, .20), (.95, .55, .50), (.93, .93, .90), (.95, .70, .15)])
         paint(layer, tube(frame, ((0, .1), (0, .36)), (.07, .07)), (.3, .3, .3), light, .05 * size)
-        paint(layer, tube(frame, ((0, .06), (0, .08)), (.32, .32)), colour, light, .2 * size)
+        paint(layer, tube(frame, ((0, .06), (0, .08)), (.32, .32)), color, light, .2 * size)
     else:
         hull = rng.choice([(.90, .90, .88), (.25, .38, .55), (.65, .22, .18), (.33, .45, .36)])
         cabin = outline(frame, ((-.25, .1), (.1, .1), (.05, .26), (-.22, .26)))
         paint(layer, cabin, (.85, .84, .80), light, .1 * size)
         paint(layer, outline(frame, ((-.6, .12), (-.5, -.06), (.45, -.06), (.68, .16), (.1, .1))),
               mix(hull, (.95, .95, .95), v > .08), light, .15 * size)
-    layer.labelled[:] = 0
+    layer.labeled[:] = 0
     return layer
 
 
@@ -241,7 +241,7 @@ def draw_distractor(rng, kind, frame, light, noise):
 def put(scene, coverage, layer, kind=0):
     """Return scene with the layer over it; update coverage (classes, H, W) by what it hides."""
     coverage *= 1 - layer.alpha
-    coverage[kind] += layer.labelled
+    coverage[kind] += layer.labeled
     return mix(scene, layer.rgb, layer.alpha)
 
 
@@ -269,7 +269,7 @@ def settle_in_water(scene, layer, frame, line, waves):
     scene = scene * (1 - strength * mirror[..., 3])[..., None]
     scene = scene + mirror[..., :3] * (strength * .85)[..., None]  # mirror's rgb is 0 off the bird
     above = ramp(.8, -.8, rows - edge)
-    layer.alpha, layer.labelled = layer.alpha * above, layer.labelled * above
+    layer.alpha, layer.labeled = layer.alpha * above, layer.labeled * above
     return scene
 
 
@@ -342,14 +342,14 @@ def draw_pair(number):
     """
     rng = np.random.default_rng((SEED, number))
     place = rng.choice(list(PLACES))
-    colours = {name: np.asarray(value) * rng.uniform(.93, 1.07, np.shape(value))
+    colors = {name: np.asarray(value) * rng.uniform(.93, 1.07, np.shape(value))
                for name, value in PLACES[place].items()}
-    colours["bank_height"] *= rng.uniform(.6, 1.2)
+    colors["bank_height"] *= rng.uniform(.6, 1.2)
     horizon = CANVAS[0] * rng.uniform(*PLACES[place]["horizon"])
     sun = rng.uniform((.3, .4, .3), (.8, .9, .7)) * (rng.choice([-1, 1]), 1, 1)
-    light = Light(sun / np.linalg.norm(sun), colours["sun"], colours["sky"])
-    surroundings = draw_surroundings(rng, place, colours, light)
-    scene, waves = draw_water(rng, surroundings, horizon, colours["deep"], light)
+    light = Light(sun / np.linalg.norm(sun), colors["sun"], colors["sky"])
+    surroundings = draw_surroundings(rng, place, colors, light)
+    scene, waves = draw_water(rng, surroundings, horizon, colors["deep"], light)
     shown = max(0, int(horizon))
     scene[:shown] = surroundings[CANVAS[0] - shown:]
     first_row = horizon
@@ -368,7 +368,7 @@ def save_pair(number, folder):
     """Write a pair below folder's images and labels; return its label (HEIGHT, WIDTH) uint8."""
     image, label = draw_pair(number)
     picture = Image.fromarray(label).convert("P")
-    picture.putpalette([value for colour in PALETTE for value in colour])
+    picture.putpalette([value for color in PALETTE for value in color])
     Image.fromarray(image).save(folder / "images" / f"birds_{number:02d}.png", optimize=True)
     picture.save(folder / "labels" / f"birds_{number:02d}.png", optimize=True)
     return label

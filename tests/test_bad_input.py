@@ -21,10 +21,13 @@ from conftest import write_pair
 from PIL import Image
 from test_import_data import png_bytes
 
+import get_model
 import import_data
 import main
-from constants import RULES, check_constants
-from import_data import InputError, read_image, read_label
+from device import files, images
+from device.errors import InputError
+from device.images import read_image, read_label
+from segmentation.settings import RULES, check_constants
 
 IMAGES, LABELS = Path("images"), Path("labels")  # in the test's own folder
 LABEL = np.tile(np.uint8([0, 1]), (8, 4))
@@ -44,14 +47,14 @@ def pairs(tmp_path, monkeypatch):
     for name, value in {"IMAGE_DIR": "images", "LABEL_DIR": "labels", "IMAGE_SIZE": (32, 32),
                         "OUTPUT_DIR": "output"}.items():
         monkeypatch.setattr(main, name, value)
-    monkeypatch.setattr(main, "get_model", lambda *_: pytest.fail("it went on to the model"))
+    monkeypatch.setattr(get_model, "get_model", lambda *_: pytest.fail("it went on to the model"))
 
 
 # ---- what is done to the pairs ---------------------------------------------------------------
 
 
-def save_image(name, mode="RGB", colour=0, size=(8, 8), **options):
-    Image.new(mode, size, colour).save(IMAGES / name, **options)
+def save_image(name, mode="RGB", color=0, size=(8, 8), **options):
+    Image.new(mode, size, color).save(IMAGES / name, **options)
 
 
 def save_label(name, array, **options):
@@ -147,7 +150,7 @@ def other_sizes():
     save_label("c.png", np.zeros((8, 4), np.uint8))
 
 
-def colour_labels():
+def color_labels():
     for stem, mode in zip("abc", ("RGB", "RGBA", "LA")):
         Image.new(mode, (8, 8)).save(LABELS / f"{stem}.png")
 
@@ -230,14 +233,14 @@ TABLE = [
         "labels is a file, but a folder is needed here: correct the constant."]),
     Row("missing labels", many_without_label, [
         "7 image(s) in images have no label of the same name in labels: new0.png, new1.png, "
-        "new2.png, new3.png, new4.png and 2 more; label or remove them, or set SKIP_UNLABELLED = "
+        "new2.png, new3.png, new4.png and 2 more; label or remove them, or set SKIP_UNLABELED = "
         "True in main.py."]),
     Row("missing image", lambda: remove(IMAGES / "c.png"), [
         "1 label(s) in labels have no image of the same name in images: c.png; add or remove "
         "them."]),
     Row("missing on both sides", missing_on_both_sides, [
         "1 image(s) in images have no label of the same name in labels: b.png; label or remove "
-        "them, or set SKIP_UNLABELLED = True in main.py.",
+        "them, or set SKIP_UNLABELED = True in main.py.",
         "1 label(s) in labels have no image of the same name in images: c.png; add or remove "
         "them."]),
     Row("two images of one stem", lambda: save_image("a.jpg"), [
@@ -275,21 +278,21 @@ TABLE = [
         "8x8), c.png (8x8, label 4x8); draw the label on this very picture."]),
     Row("animations and pages", animations, [
         "3 file(s) in images must not hold several pictures (an animation, or pages): a.png (2), "
-        "c.webp (2), d.tif (2); save the labelled one alone.",
+        "c.webp (2), d.tif (2); save the labeled one alone.",
         "1 file(s) in labels must not hold several pictures (an animation, or pages): b.png (2); "
-        "save the labelled one alone."]),
+        "save the labeled one alone."]),
     Row("float and LAB TIFF", odd_images, [
         "2 file(s) in images can't be turned into RGB: a.tif (floating point numbers), b.tif "
-        "(colour mode LAB); save with 8 bits a channel, RGB or grey."]),
+        "(color mode LAB); save with 8 bits a channel, RGB or gray."]),
     Row("broken links", broken_links, [
         "1 file(s) in images can't be read as an image: a.png (a link that leads nowhere); "
         "repair, replace or remove.",
         "1 file(s) in labels can't be read as an image: b.png (Too many levels of symbolic "
         "links); repair, replace or remove."]),
     # Labels
-    Row("colour labels", colour_labels, [
-        "3 file(s) in labels must have one channel of class indices: a.png (colour mode RGB), "
-        "b.png (colour mode RGBA), c.png (colour mode LA); save as grey or palette PNG."]),
+    Row("color labels", color_labels, [
+        "3 file(s) in labels must have one channel of class indices: a.png (color mode RGB), "
+        "b.png (color mode RGBA), c.png (color mode LA); save as gray or palette PNG."]),
     Row("16-bit label beyond 255", label_beyond_8_bits, [
         "1 file(s) in labels must hold class indices of 0..255: b.png (largest value 4660); "
         "number the classes 0, 1, 2, ...."]),
@@ -363,9 +366,9 @@ TABLE = [
     Row("faults of all kinds", faults_of_all_kinds, [
         "SEED is -1, but it must be a whole number of 0..4294967295.",
         "1 image(s) in images have no label of the same name in labels: a.png; label or remove "
-        "them, or set SKIP_UNLABELLED = True in main.py.",
+        "them, or set SKIP_UNLABELED = True in main.py.",
         "1 image(s) in images2 have no label of the same name in labels2: x.png; label or remove "
-        "them, or set SKIP_UNLABELLED = True in main.py.",
+        "them, or set SKIP_UNLABELED = True in main.py.",
         "1 file(s) in images can't be read as an image: a.png (an empty file); repair, replace or "
         "remove.",
         "1 file(s) in images2 can't be read as an image: w.png (damaged or cut off); repair, "
@@ -435,7 +438,7 @@ def test_a_full_disk_is_said_at_the_start(pairs, monkeypatch):
     def fail(path, write):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(main, "write_whole", fail)
+    monkeypatch.setattr(files, "write_whole", fail)
     assert what_main_says() == ["OUTPUT_DIR output can't be written (No space left on device): "
                                 "choose another folder or make room."]
 
@@ -477,10 +480,10 @@ def test_labels_of_every_depth_are_read_exactly(pairs):
         assert (read_label(LABELS / f"{stem}.png") == LABEL * factor).all()
 
 
-def test_cmyk_jpeg_has_its_colours(pairs):
+def test_cmyk_jpeg_has_its_colors(pairs):
     remove(IMAGES / "a.png")
     save_image("a.jpg", "CMYK", (0, 255, 255, 0), quality=95)
-    main.load_data()
+    import_data.load_data()
     assert np.abs(read_image(IMAGES / "a.jpg").astype(int) - (255, 0, 0)).max() < 40
 
 
@@ -494,7 +497,7 @@ def test_exif_rotation_with_an_upright_label(pairs):
     label = np.zeros((64, 32), np.uint8)
     label[:16] = 1
     save_label("a.png", label)
-    data = main.load_data()
+    data = import_data.load_data()
     names = data["training_names"] + data["validation_names"]
     index = names.index("a.jpg")
     image = np.concatenate([data["images"], data["validation_images"]])[index]
@@ -508,7 +511,7 @@ def test_the_first_picture_of_a_camera_s_mpo_is_read(pairs):
     first.save(IMAGES / "a.jpg", "MPO", save_all=True, append_images=[second])
     with Image.open(IMAGES / "a.jpg") as written:
         assert written.format == "MPO" and written.n_frames == 2
-    main.load_data()
+    import_data.load_data()
     assert read_image(IMAGES / "a.jpg")[4, 4, 0] > 240
 
 
@@ -516,7 +519,7 @@ def test_hidden_files_are_skipped(pairs):
     for folder in (IMAGES, LABELS):
         for name in (".DS_Store", "Thumbs.db", "._a.png", ".hidden.jpg", "desktop.ini"):
             (folder / name).write_bytes(b"x")
-    assert len(main.load_data()["training_names"]) == 3
+    assert len(import_data.load_data()["training_names"]) == 3
 
 
 def test_links_are_followed(pairs):
@@ -526,14 +529,14 @@ def test_links_are_followed(pairs):
         (IMAGES / f"{stem}.png").symlink_to(Path("../elsewhere") / f"{stem}.png")
     LABELS.rename("labels elsewhere")
     LABELS.symlink_to("labels elsewhere")
-    assert len(main.load_data()["training_names"]) == 3
+    assert len(import_data.load_data()["training_names"]) == 3
 
 
 @pytest.mark.parametrize("stem", ["a b  c", "näive Ångström 한글", "x" * 240, "a.b.c", "-",
                                   "%s {0} \\", "\udcff"])
 def test_names_of_all_kinds_pair(pairs, stem):
     write_pair((IMAGES, LABELS), stem, LABEL)
-    assert len(main.load_data()["training_names"]) == 4
+    assert len(import_data.load_data()["training_names"]) == 4
 
 
 @pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
@@ -541,7 +544,7 @@ def test_unicode_normal_forms_pair(pairs, forms):
     image, label = (unicodedata.normalize(form, "Möwe é 한글.png") for form in forms)
     (IMAGES / "a.png").rename(IMAGES / image)
     (LABELS / "a.png").rename(LABELS / label)
-    data = main.load_data()
+    data = import_data.load_data()
     assert len(data["training_names"]) == 3
     # model.json may name the other form, where a folder was copied to or from a Mac.
     other = unicodedata.normalize(forms[1], image)
@@ -554,12 +557,12 @@ def test_a_single_pair_trains_where_others_validate(pairs, monkeypatch):
     monkeypatch.setattr(main, "VALIDATION_IMAGE_DIR", "images2")
     monkeypatch.setattr(main, "VALIDATION_LABEL_DIR", "labels2")
     one_pair()
-    data = main.load_data()
+    data = import_data.load_data()
     assert len(data["images"]) == 1 and len(data["validation_images"]) == 4
 
 
 def test_fewer_images_than_a_batch_are_noted(pairs, capsys):
-    main.load_data()
+    import_data.load_data()
     assert ("Note: there are fewer training images (3) than BATCH_SIZE (8): each batch holds all "
             "of them.\n") in capsys.readouterr().out
 
@@ -571,7 +574,7 @@ def test_a_class_of_the_validation_images_alone_is_warned_of(pairs, monkeypatch,
     monkeypatch.setattr(main, "VALIDATION_LABEL_DIR", "labels2")
     Image.fromarray(LABEL * 3).save("labels2/b.png")
     save_label("c.png", LABEL * 2)
-    assert main.load_data()["class_weights"][3] == 0
+    assert import_data.load_data()["class_weights"][3] == 0
     assert (
         "WARNING: 1 validation label(s) hold what no training label holds, class 3: b.png; it "
         "can't be learned and counts as IoU 0: label training images that show it, or choose "
@@ -592,7 +595,7 @@ def test_the_constants_of_main_are_right():
     ("IMAGE_DIR", ["images", Path("images")]), ("VALIDATION_IMAGE_DIR", [None, "images"]),
     ("VALIDATION_SPLIT", [0.01, 0.99]), ("IMAGE_SIZE", [(32, 32), [8192, 64]]),
     ("CLASS_NAMES", [None, ["a", "b"], ("a", "ä")]), ("IGNORE_LABEL", [None, 0, 255]),
-    ("WEIGHTS", [None, "imagenet", Path("x.h5")]), ("WEIGHT_POWER", [0, 1, 0.5]),
+    ("ENCODER_WEIGHTS", [None, "imagenet", Path("x.h5")]), ("CLASS_WEIGHT_POWER", [0, 1, 0.5]),
     ("DECODER_FILTERS", [(512, 256, 128, 64), [[8, 8], [8, 8], [8, 4], [8, 4]]]),
     ("LEARNING_RATE", [1, 1e-5]), ("SEED", [0, 2**32 - 1]), ("PATIENCE", [None, 5]),
 ])
@@ -604,15 +607,15 @@ def test_right_constants(name, values):
     ("IMAGE_DIR", [None, 3, "", " ", "a\0b", b"images", ["images"]]),
     ("VALIDATION_LABEL_DIR", [7, "labels"]),  # the other one is missing
     ("VALIDATION_SPLIT", [0, 1, -0.2, 1.5, "0.2", None, float("nan"), True]),
-    ("SKIP_UNLABELLED", [None, 1, "no"]), ("AUGMENT", ["yes"]),
+    ("SKIP_UNLABELED", [None, 1, "no"]), ("AUGMENT", ["yes"]),
     ("IMAGE_SIZE", [None, 128, (128,), (128, 160, 3), (128.0, 160), "ab", (0, 32), (-32, 32),
                     (33, 64), (32, 8224), (np.int64(32), 32), (True, 32)]),
     ("CLASS_NAMES", [[], "ab", ["a"], ["a", "a"], ["a", 1], ["a", ""], ["a", "b\n"],
                      [str(index) for index in range(256)], {"a": 1}]),
-    ("IGNORE_LABEL", [-1, 256, 1.5, "255", False]), ("WEIGHTS", [5, ""]),
+    ("IGNORE_LABEL", [-1, 256, 1.5, "255", False]), ("ENCODER_WEIGHTS", [5, ""]),
     ("DECODER_FILTERS", [None, (), (8, 8), (8, 8, 8, 0), ((8, 8),) * 3, (8, (8, 8), 8, 8), "abcd",
                          ((8, 8, 8),) * 4, (8.0, 8, 8, 8)]),
-    ("LOSS", [None, "focal", 1, np.zeros(3), ["dice"]]), ("WEIGHT_POWER", [-1, "1", None]),
+    ("LOSS", [None, "focal", 1, np.zeros(3), ["dice"]]), ("CLASS_WEIGHT_POWER", [-1, "1", None]),
     ("BATCH_SIZE", [0, -8, 8.0, "8", None, True, np.int64(8)]), ("EPOCHS", [0, 1.5]),
     ("LEARNING_RATE", [0, -1, "1e-3", 10**400, float("inf"), float("nan")]),
     ("SEED", [-1, 2**32, None]),
@@ -678,7 +681,7 @@ def whole_files():
 
 
 def test_spoilt_files_are_read_or_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(import_data, "MAX_PIXELS", 10**6)  # a flipped size takes no memory here
+    monkeypatch.setattr(images, "MAX_PIXELS", 10**6)  # a flipped size takes no memory here
     random, files = np.random.default_rng(7), whole_files()
     refused, reasons = 0, set()
     for number in range(FUZZ_CASES):

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 import get_model as module
+from device.errors import InputError
 from get_model import get_model
-from import_data import InputError
 
 WEIGHTS_FILE = "weights/mobilenet_v2_1.0_160_no_top.weights.h5"
 FILTERS = (16, 12, 8, 8)
@@ -38,8 +38,8 @@ def test_it_is_the_tutorials_u_net():
     inputs = (320, 512 + 576, 256 + 192, 128 + 144, 64 + 96)
     outputs = (512, 256, 128, 64, 3)
     kernels = sum(9 * a * b for a, b in zip(inputs, outputs))
-    normalisations = 4 * sum(outputs[:4])
-    assert model.count_params() - encoder.count_params() == kernels + normalisations + 3
+    normalizations = 4 * sum(outputs[:4])
+    assert model.count_params() - encoder.count_params() == kernels + normalizations + 3
 
 
 @pytest.mark.parametrize("size, nearest", [
@@ -50,7 +50,7 @@ def test_other_sizes_name_the_nearest_valid_ones(size, nearest):
         get_model(size, 2, weights=None)
 
 
-def test_frozen_encoder_and_its_batch_normalisation_never_move(shared):
+def test_frozen_encoder_and_its_batch_normalization_never_move(shared):
     model = get_model((32, 64), 2, weights=shared / WEIGHTS_FILE, decoder_filters=FILTERS)
     encoder = model.get_layer("encoder")
     before = {weight.path: weight.numpy() for weight in encoder.weights}
@@ -116,14 +116,14 @@ def test_without_network_the_encoder_is_trained_from_random(monkeypatch, capsys)
     encoder = get_model((32, 32), 2, decoder_filters=FILTERS).get_layer("encoder")
     said = capsys.readouterr().out.strip()
     assert len(said.splitlines()) == 1
-    assert "can't be downloaded" in said and "set WEIGHTS" in said and "models" in said
+    assert "can't be downloaded" in said and "set ENCODER_WEIGHTS" in said and "models" in said
     assert encoder.trainable and len(encoder.trainable_weights) > 100
     momenta = {layer.momentum for layer in encoder.layers
                if isinstance(layer, keras.layers.BatchNormalization)}
     assert momenta == {module.SCRATCH_MOMENTUM}
 
 
-def test_random_encoder_moves_its_batch_normalisation():
+def test_random_encoder_moves_its_batch_normalization():
     model = get_model((32, 32), 2, weights=None, decoder_filters=FILTERS)
     layer = model.get_layer("encoder").get_layer("bn_Conv1")
     before = layer.moving_mean.numpy()

@@ -11,17 +11,22 @@ import pytest
 from conftest import write_pair
 from PIL import Image
 
-import import_data
-from import_data import InputError, import_images, pair_files, read_image, read_label
+from device import images, progress
+from device.errors import InputError
+from device.images import read_image, read_label
+from import_data import import_images
+from segmentation import parallel
+from segmentation.data import classes
+from segmentation.data.pairing import pair_files
 
 
-def png_bytes(bits, colour_type, size, rows):
-    """A PNG written by hand: Pillow itself writes no grey PNG of 2 or 4 bits."""
+def png_bytes(bits, color_type, size, rows):
+    """A PNG written by hand: Pillow itself writes no gray PNG of 2 or 4 bits."""
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(
             ">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", *size, bits, colour_type, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", *size, bits, color_type, 0, 0, 0)
     return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows))
             + chunk(b"IEND", b""))
 
@@ -100,13 +105,13 @@ def test_reads_every_format(tmp_path, suffix):
     assert np.abs(image.astype(int) - (200, 100, 50)).max() <= 3
 
 
-@pytest.mark.parametrize("mode, colour, expected", [
+@pytest.mark.parametrize("mode, color, expected", [
     ("L", 80, (80, 80, 80)), ("LA", (80, 10), (80, 80, 80)), ("1", 1, (255, 255, 255)),
     ("RGBA", (10, 20, 30, 0), (10, 20, 30)), ("P", 0, (9, 8, 7)),
     ("I;16", 257 * 77, (77, 77, 77)),
 ])
-def test_reads_every_mode_as_rgb(tmp_path, mode, colour, expected):
-    picture = Image.new(mode, (4, 4), colour)
+def test_reads_every_mode_as_rgb(tmp_path, mode, color, expected):
+    picture = Image.new(mode, (4, 4), color)
     if mode == "P":
         picture.putpalette([9, 8, 7] * 256)
         picture.info["transparency"] = bytes([0, 255])
@@ -164,7 +169,7 @@ def test_large_jpeg_is_read_like_a_full_decode(tmp_path):
 # ---- reading labels --------------------------------------------------------------------------
 
 
-def test_palette_labels_give_the_index_not_the_colour(shared):
+def test_palette_labels_give_the_index_not_the_color(shared):
     folder = shared / "data/odd/voc_palette_255/SegmentationClass"
     values = {path.name: sorted(np.unique(read_label(path))) for path in sorted(folder.iterdir())}
     assert values == {"2011_000003.png": [0, 5, 15, 255], "2011_000006.png": [0, 9, 15, 18, 255],
@@ -176,7 +181,7 @@ def test_palette_labels_give_the_index_not_the_colour(shared):
     (4, b"\0\x01\x23", [0, 1, 2, 3]), (8, b"\0\0\1\2\3", [0, 1, 2, 3]),
     (16, b"\0\0\0\0\1\0\2\0\3", [0, 1, 2, 3]),
 ])
-def test_grey_labels_of_any_depth_give_their_values(tmp_path, bits, rows, expected):
+def test_gray_labels_of_any_depth_give_their_values(tmp_path, bits, rows, expected):
     (tmp_path / "a.png").write_bytes(png_bytes(bits, 0, (4, 1), rows))
     assert read_label(tmp_path / "a.png").tolist() == [expected]
 
@@ -190,14 +195,14 @@ def test_16_bit_label_beyond_255_names_its_largest_value(tmp_path):
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
 def test_labels_of_several_channels_are_refused(tmp_path, mode):
     Image.new(mode, (4, 4)).save(tmp_path / "a.png")
-    with pytest.raises(InputError, match=f"one channel.*colour mode {mode}"):
+    with pytest.raises(InputError, match=f"one channel.*color mode {mode}"):
         read_label(tmp_path / "a.png")
 
 
 def test_resizing_a_label_makes_no_new_value():
     label = np.random.default_rng(0).choice(np.array([0, 3, 255], np.uint8), (37, 53))
     for size in ((16, 16), (64, 96), (37, 53)):
-        resized = import_data.resize_label(label, size)
+        resized = images.resize_label(label, size)
         assert resized.shape == size and resized.dtype == np.uint8
         assert set(np.unique(resized)) <= {0, 3, 255}
 
@@ -288,14 +293,14 @@ def test_names_choose_pairs_in_their_order(folders):
         import_images(*folders, (4, 4), list("xyz"), names=["d.png"])
 
 
-def test_names_leave_other_files_alone_and_unlabelled_ones_can_be_skipped(folders, capsys):
+def test_names_leave_other_files_alone_and_unlabeled_ones_can_be_skipped(folders, capsys):
     for stem in ("a", "b"):
         write_pair(folders, stem, [[0, 1]])
     Image.new("RGB", (4, 4)).save(folders[0] / "new.png")
-    with pytest.raises(InputError, match=r"new\.png; label or remove them, or set SKIP_UNLABELLED"):
+    with pytest.raises(InputError, match=r"new\.png; label or remove them, or set SKIP_UNLABELED"):
         pair_files(*folders)
     assert len(pair_files(*folders, names=["b.png"])) == 1
-    pairs = pair_files(*folders, skip_unlabelled=True)
+    pairs = pair_files(*folders, skip_unlabeled=True)
     assert [pair.image_path.name for pair in pairs] == ["a.png", "b.png"]
     assert "1 of 3 images" in capsys.readouterr().out
 
@@ -308,7 +313,7 @@ def test_further_images_may_hold_background_and_ignored_pixels_only(folders):
 
 def test_class_names_are_counted_from_all_labels(folders):
     write_pair(folders, "a", [[0, 4, 255]])
-    names = import_data.find_class_names([folders[1] / "a.png"], folders[1])
+    names = classes.find_class_names([folders[1] / "a.png"], folders[1])
     assert names == ["background", "class 1", "class 2", "class 3", "class 4"]
 
 
@@ -317,21 +322,21 @@ def test_class_names_are_counted_from_all_labels(folders):
 
 def test_counts_leave_out_other_values():
     labels = np.array([[[0, 0, 1]], [[2, 255, 1]]], np.uint8)
-    assert import_data.count_pixels(labels, 3).tolist() == [2, 2, 1]
+    assert classes.count_pixels(labels, 3).tolist() == [2, 2, 1]
 
 
 def test_weights_are_inverse_to_frequency_with_mean_one():
-    weights = import_data.compute_class_weights([90, 9, 1])
+    weights = classes.compute_class_weights([90, 9, 1])
     assert np.allclose(weights / weights[0], [1, 10, 90]) and np.isclose(weights.mean(), 1)
-    damped = import_data.compute_class_weights([100, 25, 4], power=0.5)
+    damped = classes.compute_class_weights([100, 25, 4], power=0.5)
     assert np.allclose(damped / damped[0], [1, 2, 5])
 
 
 def test_weights_are_capped_and_absent_classes_weigh_nothing():
-    weights = import_data.compute_class_weights([10**6, 0, 10], max_ratio=50)
+    weights = classes.compute_class_weights([10**6, 0, 10], max_ratio=50)
     assert weights[1] == 0 and np.isclose(weights[2] / weights[0], 50)
     assert np.isclose((weights[0] + weights[2]) / 2, 1)
-    assert import_data.compute_class_weights([0, 0]).tolist() == [0, 0]
+    assert classes.compute_class_weights([0, 0]).tolist() == [0, 0]
 
 
 # ---- long work -------------------------------------------------------------------------------
@@ -343,8 +348,8 @@ def test_reading_needs_no_tensorflow():
 
 
 def test_progress_is_shown_for_long_work(monkeypatch, capsys):
-    monkeypatch.setattr(import_data, "PROGRESS_SECONDS", -1)
-    assert import_data._in_parallel(lambda index: index**2, 5, "Working") == [0, 1, 4, 9, 16]
+    monkeypatch.setattr(progress, "PROGRESS_SECONDS", -1)
+    assert parallel.in_parallel(lambda index: index**2, 5, "Working") == [0, 1, 4, 9, 16]
     assert "Working: 5 of 5" in capsys.readouterr().err
 
 
@@ -353,4 +358,4 @@ def test_an_error_in_a_thread_reaches_the_caller():
         raise io.UnsupportedOperation(str(index))
 
     with pytest.raises(io.UnsupportedOperation):
-        import_data._in_parallel(fail, 5, "Working")
+        parallel.in_parallel(fail, 5, "Working")

@@ -11,10 +11,12 @@ import tensorflow as tf
 from conftest import write_pair, write_square_pairs
 from PIL import Image
 
+import import_data
 import main
-import training
-from import_data import InputError
+from device.errors import InputError
 from main import cross_entropy_loss, dice_loss
+from segmentation import evaluate, results
+from segmentation.train import checkpoint, run
 
 SURE = 50.0  # a logit that makes the softmax exactly 1 in float32
 
@@ -29,8 +31,8 @@ def small_run(monkeypatch, folders, tmp_path):
     write_square_pairs(folders, 16)
     for name, value in {
             "IMAGE_DIR": str(folders[0]), "LABEL_DIR": str(folders[1]), "IMAGE_SIZE": (32, 32),
-            "WEIGHTS": None, "DECODER_FILTERS": ((8, 8), (8, 8), (8, 4), (8, 4)),
-            "BATCH_SIZE": 4, "EPOCHS": 2, "LEAST_STEPS": 1,
+            "ENCODER_WEIGHTS": None, "DECODER_FILTERS": ((8, 8), (8, 8), (8, 4), (8, 4)),
+            "BATCH_SIZE": 4, "EPOCHS": 2, "MIN_STEPS_PER_EPOCH": 1,
             "OUTPUT_DIR": str(tmp_path / "output")}.items():
         monkeypatch.setattr(main, name, value)
     return tmp_path / "output"
@@ -125,13 +127,13 @@ def test_loss_constant_names_its_parts():
 
 def test_split_is_whole_disjoint_and_repeats_by_seed():
     names = [f"{index}.png" for index in range(50)]
-    training, validation = main.split_names(names, 0.2, 7)
+    training, validation = import_data.split_names(names, 0.2, 7)
     assert sorted(training + validation) == sorted(names) and len(validation) == 10
-    assert (training, validation) == main.split_names(names, 0.2, 7)
-    assert validation != main.split_names(names, 0.2, 8)[1]
-    assert [len(part) for part in main.split_names(["a", "b"], 0.01, 0)] == [1, 1]
+    assert (training, validation) == import_data.split_names(names, 0.2, 7)
+    assert validation != import_data.split_names(names, 0.2, 8)[1]
+    assert [len(part) for part in import_data.split_names(["a", "b"], 0.01, 0)] == [1, 1]
     with pytest.raises(InputError, match="can't be split"):
-        main.split_names(["a"], 0.2, 0)
+        import_data.split_names(["a"], 0.2, 0)
 
 
 def test_validation_folders_are_used_whole(small_run, folders, tmp_path, monkeypatch):
@@ -141,7 +143,7 @@ def test_validation_folders_are_used_whole(small_run, folders, tmp_path, monkeyp
     write_pair(other, "v", np.eye(8) * 3)  # a class that no training label holds
     monkeypatch.setattr(main, "VALIDATION_IMAGE_DIR", str(other[0]))
     monkeypatch.setattr(main, "VALIDATION_LABEL_DIR", str(other[1]))
-    data = main.load_data()
+    data = import_data.load_data()
     assert len(data["images"]) == 16 and data["validation_names"] == ["v.png"]
     assert len(data["class_names"]) == 4 and data["class_weights"][3] == 0
 
@@ -155,9 +157,9 @@ def test_a_run_leaves_all_its_files_and_repeats_itself(small_run, capsys):
     assert "class 2" in printed and "epoch 2/2  loss" in printed and "predictions.png" in printed
     assert {path.name for path in small_run.iterdir()} == {
         "model.keras", "model.json", "history.csv", "curves.png", "predictions.png",
-        "training_state.npz"}
+        "checkpoint.npz"}
     info = json.loads((small_run / "model.json").read_text())
-    assert info["image_size"] == [32, 32] and len(info["class_colours"]) == 3
+    assert info["image_size"] == [32, 32] and len(info["class_colors"]) == 3
     assert len(info["training_images"]) == 13 and len(info["validation_images"]) == 3
     assert not set(info["training_images"]) & set(info["validation_images"])
     history = list(csv.DictReader((small_run / "history.csv").open()))
@@ -169,9 +171,9 @@ def test_a_run_leaves_all_its_files_and_repeats_itself(small_run, capsys):
             assert np.asarray(picture.convert("L")).std() > 10
 
     saved = keras.models.load_model(small_run / "model.keras", compile=False)
-    data = main.load_data()
-    predictions = main.make_predictor(saved)(data["validation_images"])
-    assert main.measure(predictions, data)["mean_iou"] == info["validation_metrics"]["mean_iou"]
+    data = import_data.load_data()
+    predictions = evaluate.make_predictor(saved)(data["validation_images"])
+    assert evaluate.measure(predictions, data)["mean_iou"] == info["validation_metrics"]["mean_iou"]
 
     main.main()
     again = list(csv.DictReader((small_run / "history.csv").open()))
@@ -183,10 +185,10 @@ def test_a_run_leaves_all_its_files_and_repeats_itself(small_run, capsys):
 def test_best_epoch_is_the_one_saved(small_run, monkeypatch):
     scores = iter([0.2, 0.6, 0.4, 0.6])
     monkeypatch.setattr(main, "EPOCHS", 3)
-    monkeypatch.setattr(main, "measure", lambda predictions, data: {
+    monkeypatch.setattr(evaluate, "measure", lambda predictions, data: {
         "mean_iou": next(scores), "mean_iou_without_background": 0.1, "iou": [0.1, 0.2, None]})
     saved = []
-    monkeypatch.setattr(main, "save_model", lambda model, path: (
+    monkeypatch.setattr(results, "save_model", lambda model, path: (
         saved.append(path.name), model.save(path, include_optimizer=False)))
     main.main()
     info = json.loads((small_run / "model.json").read_text())
@@ -199,7 +201,7 @@ def test_interrupting_keeps_the_best_epoch_and_writes_the_pictures(small_run, mo
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(main, "EPOCHS", 5)
-    monkeypatch.setattr(main, "write_history", interrupt)
+    monkeypatch.setattr(results, "write_history", interrupt)
     main.main()
     printed = capsys.readouterr().out
     assert "Interrupted after 2 of 5 epochs" in printed and "RESUME = True" in printed
@@ -219,16 +221,16 @@ def test_a_killed_run_that_is_resumed_ends_as_one_that_was_not(small_run, monkey
     metrics = json.loads((small_run / "model.json").read_text())["validation_metrics"]
 
     def save_and_die(folder, content, *arrays):
-        training.save_state(folder, content, *arrays)
+        checkpoint.save_checkpoint(folder, content, *arrays)
         if content["epochs"] == 3:
             raise SystemError("killed")
 
     monkeypatch.setattr(main, "OUTPUT_DIR", str(tmp_path / "killed"))
-    monkeypatch.setattr(main, "save_state", save_and_die)
+    monkeypatch.setattr(checkpoint, "save_checkpoint", save_and_die)
     with pytest.raises(SystemError):
         main.main()
     assert len(history_without_seconds(tmp_path / "killed")) == 3
-    monkeypatch.setattr(main, "save_state", training.save_state)
+    monkeypatch.setattr(checkpoint, "save_checkpoint", checkpoint.save_checkpoint)
     monkeypatch.setattr(main, "RESUME", True)
     main.main()
     assert history_without_seconds(tmp_path / "killed") == whole
@@ -242,20 +244,20 @@ def test_a_killed_run_that_is_resumed_ends_as_one_that_was_not(small_run, monkey
 def test_patience_ends_a_run_that_gets_no_better(small_run, monkeypatch):
     monkeypatch.setattr(main, "EPOCHS", 9)
     monkeypatch.setattr(main, "PATIENCE", 2)
-    monkeypatch.setattr(main, "measure", lambda predictions, data: {
+    monkeypatch.setattr(evaluate, "measure", lambda predictions, data: {
         "mean_iou": 0.5, "mean_iou_without_background": 0.1, "iou": [0.1, 0.2, None]})
     main.main()
     assert len(history_without_seconds(small_run)) == 3
 
 
 def test_few_images_are_gone_through_several_times(monkeypatch):
-    monkeypatch.setattr(main, "LEAST_STEPS", 20)
-    assert [main.count_repeats(count) for count in (1, 20, 168, 20_000)] == [160, 8, 1, 1]
+    monkeypatch.setattr(main, "MIN_STEPS_PER_EPOCH", 20)
+    assert [run.count_repeats(count) for count in (1, 20, 168, 20_000)] == [160, 8, 1, 1]
 
 
 def test_an_epochs_line_names_the_worst_class():
     row = {"epoch": 3, "loss": 0.5, "mean_iou": 0.625, "seconds": 2.0, "evaluation_seconds": 0.5}
-    line = main.format_epoch(row, {"iou": [0.9, None, 0.35]}, ["sky", "cat", "bird"], True)
+    line = run.format_epoch(row, {"iou": [0.9, None, 0.35]}, ["sky", "cat", "bird"], True)
     assert line.split() == (f"epoch 3/{main.EPOCHS} loss 0.5000 mean IoU 62.50 % worst: bird "
                             f"35.00 % 2.5 s best").split()
 
@@ -269,10 +271,10 @@ def test_output_dir_that_cannot_be_written_is_said_first(small_run, monkeypatch,
 
 def test_one_class_everywhere_is_warned_of(capsys):
     predictions = np.zeros((2, 100, 100), np.uint8)
-    main.warn_of_one_class(predictions, ["background", "bird"])
+    evaluate.warn_of_one_class(predictions, ["background", "bird"])
     assert "100.00% of the predicted pixels are background" in capsys.readouterr().out
     predictions[0, :10] = 1
-    main.warn_of_one_class(predictions, ["background", "bird"])
+    evaluate.warn_of_one_class(predictions, ["background", "bird"])
     assert capsys.readouterr().out == ""
 
 
@@ -285,11 +287,11 @@ def test_validation_labels_without_any_class_are_an_error(small_run, folders, tm
     monkeypatch.setattr(main, "VALIDATION_IMAGE_DIR", str(other[0]))
     monkeypatch.setattr(main, "VALIDATION_LABEL_DIR", str(other[1]))
     with pytest.raises(InputError, match="nothing to measure on"):
-        main.load_data()
+        import_data.load_data()
 
 
 def test_wrong_size_is_said_before_the_training(small_run, monkeypatch):
     monkeypatch.setattr(main, "IMAGE_SIZE", (100, 100))
-    monkeypatch.setattr(main, "train", lambda *_: pytest.fail("it trained"))
+    monkeypatch.setattr(run, "train", lambda *_: pytest.fail("it trained"))
     with pytest.raises(InputError, match=r"\(96, 96\) and \(128, 128\)"):
         main.main()

@@ -14,19 +14,22 @@ import pytest
 from PIL import Image
 
 import predict
-from import_data import InputError, read_image, read_label
-from measuring import class_colours, write_json
+from device import model_info, sources, tflite, tflite_file
+from device.drawing import class_colors
+from device.errors import InputError
+from device.files import write_json
+from device.images import read_image, read_label
 
 PROJECT = Path(predict.__file__).parent
 HEIGHT, WIDTH = 16, 24
-COLOURS = np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)], np.uint8)  # of class 0, 1 and 2
+COLORS = np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)], np.uint8)  # of class 0, 1 and 2
 
 
 # ---- models and pictures ---------------------------------------------------------------------
 
 
 def convert(model, tensor_type="int8", lowest=0, highest=255):
-    """Converts a Keras model of pixels scaled to [-1, 1] to a quantised .tflite."""
+    """Converts a Keras model of pixels scaled to [-1, 1] to a quantized .tflite."""
     import tensorflow as tf
 
     def calibration_data():
@@ -45,7 +48,7 @@ def convert(model, tensor_type="int8", lowest=0, highest=255):
     return converter.convert()
 
 
-def colour_model(pool=1):
+def color_model(pool=1):
     """A network whose answer is known: class 1 where red, 2 where blue is brighter by 0.5, else 0.
 
     Its logits are 1 / pool of the image's size.
@@ -72,10 +75,10 @@ def models(tmp_path_factory):
     for filters in (8, 4):
         x = keras.layers.Conv2DTranspose(filters, 3, 2, "same")(x)
     contents = {
-        "int8": convert(colour_model()), "uint8": convert(colour_model(), "uint8"),
-        "float32": convert(colour_model(), "float32"),
-        "other_scale": convert(colour_model(), "int8", -80, 400),
-        "half": convert(colour_model(pool=2)), "layers": convert(keras.Model(image, x))}
+        "int8": convert(color_model()), "uint8": convert(color_model(), "uint8"),
+        "float32": convert(color_model(), "float32"),
+        "other_scale": convert(color_model(), "int8", -80, 400),
+        "half": convert(color_model(pool=2)), "layers": convert(keras.Model(image, x))}
     folder = tmp_path_factory.mktemp("models")
     for name, content in contents.items():
         (folder / f"{name}.tflite").write_bytes(content)
@@ -90,7 +93,7 @@ def model(models, tmp_path, monkeypatch):
     path = folder / "model_int8.tflite"
     path.write_bytes((models / "int8.tflite").read_bytes())
     write_json(folder / "model.json", {
-        "class_names": ["ground", "red", "blue"], "class_colours": COLOURS.tolist()})
+        "class_names": ["ground", "red", "blue"], "class_colors": COLORS.tolist()})
     (tmp_path / "images").mkdir()
     for name, value in {"MODEL_PATH": str(path), "IMAGES": str(tmp_path / "images"), "THREADS": 1,
                         "RESULT_DIR": str(tmp_path / "results"), "FULL_SIZE": False}.items():
@@ -108,7 +111,7 @@ def draw_blocks(size=(HEIGHT, WIDTH)):
 
 def write_image(name, mask):
     path = Path(predict.IMAGES) / name
-    Image.fromarray(COLOURS[mask]).save(path)
+    Image.fromarray(COLORS[mask]).save(path)
     return path
 
 
@@ -126,9 +129,9 @@ def test_folder(model, capsys):
     assert np.array_equal(read_mask("a"), draw_blocks())
     with Image.open(Path(predict.RESULT_DIR) / "masks" / "a.png") as file:
         assert file.mode == "P"
-        assert np.array_equal(np.array(file.convert("RGB")), COLOURS[draw_blocks()])
+        assert np.array_equal(np.array(file.convert("RGB")), COLORS[draw_blocks()])
     printed = capsys.readouterr().out
-    assert "On the processor" in printed and "No model_int8_edgetpu.tflite" in printed
+    assert "On the CPU" in printed and "No model_int8_edgetpu.tflite" in printed
     assert "median of 2 picture(s)" in printed
     assert all(step in printed for step in ("load", "resize", "inference", "mask", "together"))
     overlays = sorted(path.name for path in (Path(predict.RESULT_DIR) / "overlays").iterdir())
@@ -166,15 +169,15 @@ def test_full_size_resizes_the_logits(model, monkeypatch):
 def test_logits_are_resized_not_the_mask():
     logits = np.zeros((1, 2, 3), np.int8)
     logits[0, 0], logits[0, 1] = (100, 60, -128), (-128, 60, 100)
-    mask = predict.most_likely(logits, (1, 8), (0, 0, 2, 1))
+    mask = tflite.most_likely_classes(logits, (1, 8), (0, 0, 2, 1))
     assert set(mask[0]) == {0, 1, 2}  # class 1 is nowhere the highest before
     assert mask[0, 0] == 0 and mask[0, -1] == 2
 
 
 def test_negative_logits_keep_their_order():
     logits = np.array([[[-128, -1, -2], [-3, 127, -128]]], np.int8)
-    assert predict.most_likely(logits, (1, 2), (0, 0, 2, 1)).tolist() == [[1, 1]]
-    assert predict.most_likely(logits, (2, 4), (0, 0, 2, 1)).tolist() == [[1] * 4] * 2
+    assert tflite.most_likely_classes(logits, (1, 2), (0, 0, 2, 1)).tolist() == [[1, 1]]
+    assert tflite.most_likely_classes(logits, (2, 4), (0, 0, 2, 1)).tolist() == [[1] * 4] * 2
 
 
 @pytest.mark.parametrize("full_size", [True, False])
@@ -193,10 +196,10 @@ def test_aspect_kept(model, monkeypatch, full_size):
         assert (mask == middle).mean() > 0.85  # all but the pixels beside the edges
 
 
-def test_padding_is_grey_around_the_picture(monkeypatch):
+def test_padding_is_gray_around_the_picture(monkeypatch):
     monkeypatch.setattr(predict, "KEEP_ASPECT", True)
     white = Image.new("RGB", (100, 10), "white")
-    image, box = predict.fit_image(white, (HEIGHT, WIDTH))
+    image, box = sources.fit_image(white, (HEIGHT, WIDTH))
     assert box == (0, 7, WIDTH, 9)
     assert (image[7:9] == 255).all() and (image[:7] == 128).all() and (image[9:] == 128).all()
 
@@ -206,8 +209,8 @@ def test_stretched_exactly_as_in_training(model, monkeypatch):
     noise = np.random.default_rng(0).integers(0, 256, (300, 500, 3), dtype=np.uint8)
     Image.fromarray(noise).save(path)
     seen = []
-    run_model = predict.run_model
-    monkeypatch.setattr(predict, "run_model", lambda interpreter, image: (
+    run_model = tflite.run_model
+    monkeypatch.setattr(tflite, "run_model", lambda interpreter, image: (
         seen.append(image), run_model(interpreter, image))[1])
     assert predict.main() == 0
     assert np.array_equal(seen[-1], read_image(path, (HEIGHT, WIDTH)))
@@ -221,22 +224,22 @@ def test_other_tensors(models, model, kind):
     assert np.array_equal(read_mask("a"), draw_blocks())
 
 
-def test_quantise_image_is_pixel_minus_128():
+def test_quantize_image_is_pixel_minus_128():
     pixels = np.arange(256, dtype=np.uint8).reshape(16, 16)
     for scale in (2 / 255, float(np.float32(2 / 255)), 0.007843137718737125, 0.00784313678741455):
         for quantization in (None, (scale, -1)):
-            int8 = predict.quantise_image(pixels, np.int8, quantization)
+            int8 = tflite.quantize_image(pixels, np.int8, quantization)
             assert int8.dtype == np.int8 and np.array_equal(int8, pixels.astype(int) - 128)
-        uint8 = predict.quantise_image(pixels, np.uint8, (scale, 127))
+        uint8 = tflite.quantize_image(pixels, np.uint8, (scale, 127))
         assert uint8.dtype == np.uint8 and np.array_equal(uint8, pixels)
-    assert np.array_equal(predict.quantise_image(pixels, np.uint8), pixels)
+    assert np.array_equal(tflite.quantize_image(pixels, np.uint8), pixels)
 
 
-def test_quantise_image_by_scale_and_zero_point():
+def test_quantize_image_by_scale_and_zero_point():
     pixels = np.array([0, 255, 128], np.uint8)
-    assert predict.quantise_image(pixels, np.int8, (1 / 64, 10)).tolist() == [-54, 74, 10]
-    assert predict.quantise_image(pixels, np.int8, (1 / 256, 0)).tolist() == [-128, 127, 1]
-    assert predict.quantise_image(pixels, np.float32).tolist()[:2] == [-1, 1]
+    assert tflite.quantize_image(pixels, np.int8, (1 / 64, 10)).tolist() == [-54, 74, 10]
+    assert tflite.quantize_image(pixels, np.int8, (1 / 256, 0)).tolist() == [-128, 127, 1]
+    assert tflite.quantize_image(pixels, np.float32).tolist()[:2] == [-1, 1]
 
 
 # ---- what a person can get wrong -------------------------------------------------------------
@@ -274,9 +277,9 @@ def test_wrong_constants(model, monkeypatch, change, sentence):
 def test_not_a_tflite(model):
     model.write_bytes(b"no model")
     with pytest.raises(InputError, match="can't be opened as a"):
-        predict.open_model(model)
+        tflite.open_model(model)
     with pytest.raises(InputError, match="can't be opened as a"):
-        predict.open_model(model.with_name("nowhere.tflite"))
+        tflite.open_model(model.with_name("nowhere.tflite"))
 
 
 def damage(data, draw):
@@ -299,7 +302,7 @@ def test_damaged_files_are_checked_without_a_traceback(models, name):
     data, draw, refused = (models / f"{name}.tflite").read_bytes(), random.Random(0), 0
     for _ in range(1000):
         try:
-            predict.check_file(damage(data, draw))
+            tflite_file.check_file(damage(data, draw))
         except ValueError:
             refused += 1
     assert 400 < refused < 900  # the rest changes numbers only
@@ -316,8 +319,8 @@ def test_damaged_files_end_in_a_sentence(models, tmp_path):
             with open(sys.argv[2], "wb") as file:
                 file.write(damage(sound, draw))
             try:
-                predict.model_shape(predict.open_model(sys.argv[2]))
-            except predict.InputError:
+                tflite.model_shape(tflite.open_model(sys.argv[2]))
+            except errors.InputError:
                 refused += 1
         print(refused)"""
     command = [sys.executable, "-c", code, models / "int8.tflite", tmp_path / "damaged.tflite"]
@@ -340,10 +343,10 @@ def test_what_is_no_tflite(model, data, sentence):
 
 def test_every_truncation_is_found(models):
     data = (models / "int8.tflite").read_bytes()
-    predict.check_file(data)
+    tflite_file.check_file(data)
     for length in range(0, len(data) - 16, 7):
         with pytest.raises(ValueError):
-            predict.check_file(data[:length])
+            tflite_file.check_file(data[:length])
 
 
 def test_not_a_segmentation_model(model):
@@ -357,33 +360,33 @@ def test_not_a_segmentation_model(model):
 
 def test_without_model_info(model, capsys):
     (model.parent / "model.json").unlink()
-    names, colours = predict.read_classes(model.parent, 3)
+    names, colors = model_info.read_classes(model.parent, 3)
     assert names == ["class 0", "class 1", "class 2"]
-    assert np.array_equal(colours, class_colours(3))
+    assert np.array_equal(colors, class_colors(3))
     assert "the classes are numbered" in capsys.readouterr().out
 
 
 def test_model_info_of_another_model(model):
     with pytest.raises(InputError, match="names 3 classes, but the model gives 4"):
-        predict.read_classes(model.parent, 4)
+        model_info.read_classes(model.parent, 4)
 
 
 def test_no_runtime(model, monkeypatch):
-    monkeypatch.setattr(predict, "RUNTIMES", ("no_such_runtime", "nor_this_one.interpreter"))
+    monkeypatch.setattr(tflite, "RUNTIMES", ("no_such_runtime", "nor_this_one.interpreter"))
     with pytest.raises(InputError, match=r"pip install ai-edge-litert.*No module named 'nor_this"):
-        predict.open_model(model)
+        tflite.open_model(model)
 
 
 def test_no_deprecation_warning(model):
     pytest.importorskip("tensorflow")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert predict.model_shape(predict.open_model(model)) == ((HEIGHT, WIDTH), 3)
+        assert tflite.model_shape(tflite.open_model(model)) == ((HEIGHT, WIDTH), 3)
 
 
 def test_small_functions_for_tflite_test(model):
-    interpreter = predict.open_model(model)
-    logits = predict.run_model(interpreter, COLOURS[draw_blocks()])
+    interpreter = tflite.open_model(model)
+    logits = tflite.run_model(interpreter, COLORS[draw_blocks()])
     assert logits.dtype == np.int8 and logits.shape == (HEIGHT, WIDTH, 3)
     assert np.array_equal(logits.argmax(-1), draw_blocks())
 
@@ -395,7 +398,7 @@ def test_small_functions_for_tflite_test(model):
 def edgetpu(monkeypatch):
     """Stands in for libedgetpu and a device: load_delegate and Interpreter say what they get."""
     calls = []
-    runtime = predict.load_runtime()
+    runtime = tflite.load_runtime()
 
     def open_interpreter(model_path, num_threads, experimental_delegates):
         calls.append((Path(model_path).name, experimental_delegates))
@@ -403,7 +406,7 @@ def edgetpu(monkeypatch):
 
     stand_in = types.SimpleNamespace(
         Interpreter=open_interpreter, load_delegate=lambda library: f"delegate of {library}")
-    monkeypatch.setattr(predict, "load_runtime", lambda: stand_in)
+    monkeypatch.setattr(tflite, "load_runtime", lambda: stand_in)
     monkeypatch.setattr(ctypes, "CDLL", lambda library: None)
     monkeypatch.setattr(predict.platform, "system", lambda: "Linux")
     return stand_in, calls
@@ -429,7 +432,7 @@ def test_auto_takes_the_compiled_model(model, edgetpu, capsys):
 
 def test_compiled_model_and_named_library(model, edgetpu):
     compiled = write_compiled(model)
-    path, delegate, sentence = predict.choose_model(compiled, "lib/libedgetpu.so.1.0")
+    path, delegate, sentence = tflite.choose_model(compiled, "lib/libedgetpu.so.1.0")
     assert (path, delegate) == (compiled, "delegate of lib/libedgetpu.so.1.0")
     assert "lib/libedgetpu.so.1.0" in sentence
 
@@ -438,25 +441,25 @@ def test_compiled_model_and_named_library(model, edgetpu):
     ("Linux", "libedgetpu.so.1"), ("Darwin", "libedgetpu.1.dylib"), ("Windows", "edgetpu.dll")])
 def test_library_of_each_system(edgetpu, monkeypatch, system, library):
     monkeypatch.setattr(predict.platform, "system", lambda: system)
-    assert predict.find_delegate() == (f"delegate of {library}", f"Its library is {library}.")
+    assert tflite.find_delegate() == (f"delegate of {library}", f"Its library is {library}.")
 
 
 @pytest.mark.parametrize("older, reason", [(None, "No model_int8_edgetpu"), (True, "not older")])
 def test_processor_without_a_fresh_compiled_model(model, edgetpu, older, reason):
     if older:
         write_compiled(model, older)
-    path, delegate, sentence = predict.choose_model(model, "auto")
+    path, delegate, sentence = tflite.choose_model(model, "auto")
     assert (path, delegate) == (model, None)
-    assert sentence.startswith("On the processor") and reason in sentence
+    assert sentence.startswith("On the CPU") and reason in sentence
     with pytest.raises(InputError, match="DELEGATE asks for the Edge TPU"):
-        predict.choose_model(model, "libedgetpu.so.1")
+        tflite.choose_model(model, "libedgetpu.so.1")
 
 
 def test_processor_when_asked_for(model, edgetpu):
     compiled = write_compiled(model)
-    assert predict.choose_model(model, None)[:2] == (model, None)
+    assert tflite.choose_model(model, None)[:2] == (model, None)
     with pytest.raises(InputError, match=r"runs nowhere else\. DELEGATE is None"):
-        predict.choose_model(compiled, None)
+        tflite.choose_model(compiled, None)
 
 
 def test_no_device(model, edgetpu):
@@ -465,19 +468,19 @@ def test_no_device(model, edgetpu):
 
     edgetpu[0].load_delegate = load_delegate
     compiled = write_compiled(model)
-    path, delegate, sentence = predict.choose_model(model, "auto")
+    path, delegate, sentence = tflite.choose_model(model, "auto")
     assert (path, delegate) == (model, None) and "finds no Edge TPU: plug it in" in sentence
     with pytest.raises(InputError, match=r"runs nowhere else.*plug it in"):
-        predict.choose_model(compiled, "auto")
+        tflite.choose_model(compiled, "auto")
 
 
 def test_no_library(model, capfd):
-    delegate, sentence = predict.find_delegate("libedgetpu_that_is_nowhere.so")
+    delegate, sentence = tflite.find_delegate("libedgetpu_that_is_nowhere.so")
     assert delegate is None and "install libedgetpu" in sentence
     assert "Traceback" not in capfd.readouterr().err
     compiled = write_compiled(model)
     with pytest.raises(InputError, match=r"runs nowhere else.*install libedgetpu"):
-        predict.choose_model(compiled, "libedgetpu_that_is_nowhere.so")
+        tflite.choose_model(compiled, "libedgetpu_that_is_nowhere.so")
 
 
 def test_compiled_model_without_delegate(model):
@@ -495,22 +498,22 @@ def test_compiled_model_without_delegate(model):
     builder.Finish(content.Pack(builder), b"TFL3")
     model.write_bytes(bytes(builder.Output()))
     with pytest.raises(InputError, match="compiled for the Edge TPU and needs its delegate"):
-        predict.open_model(model)
-    assert predict.find_compiled(model) == model
+        tflite.open_model(model)
+    assert tflite.find_compiled(model) == model
 
 
 # ---- camera ----------------------------------------------------------------------------------
 
 
 class Camera:
-    """Stands in for cv2.VideoCapture: so many frames, in OpenCV's order of colours."""
+    """Stands in for cv2.VideoCapture: so many frames, in OpenCV's order of colors."""
 
     def __init__(self, device, frames=5):
         self.device, self.left, self.is_released = device, frames, False
 
     def read(self):
         self.left -= 1
-        frame = COLOURS[draw_blocks()][..., ::-1]
+        frame = COLORS[draw_blocks()][..., ::-1]
         return (True, frame) if self.left >= 0 else (False, None)
 
     def release(self):
@@ -596,12 +599,12 @@ def test_without_tensorflow(bare_python, models, model, tmp_path, monkeypatch):
     assert run.returncode == 0, run.stderr
     assert "the classes are numbered" in run.stdout and "median of 5" in run.stdout
 
-    monkeypatch.setattr(predict, "RUNTIMES", ("tensorflow.lite.python.interpreter",))
-    interpreter = predict.open_model(path)
+    monkeypatch.setattr(tflite, "RUNTIMES", ("tensorflow.lite.python.interpreter",))
+    interpreter = tflite.open_model(path)
     masks = []
     for index in range(5):
         image = read_image(device / "sample_data" / "images" / f"{index}.png", (HEIGHT, WIDTH))
-        masks.append(predict.run_model(interpreter, image).argmax(-1))
+        masks.append(tflite.run_model(interpreter, image).argmax(-1))
         found = read_label(device / "output" / "predictions" / "masks" / f"{index}.png")
         assert np.array_equal(found, masks[-1])
     assert len(np.unique(masks)) > 1

@@ -30,12 +30,12 @@ def test_class_names_are_the_scripts():
     assert tuple(text.splitlines()) == make_sample_data.CLASSES
 
 
-def test_labels_hold_classes_in_their_colours():
+def test_labels_hold_classes_in_their_colors():
     counts = np.zeros(len(make_sample_data.CLASSES), int)
-    palette = [value for colour in make_sample_data.PALETTE for value in colour]
+    palette = [value for color in make_sample_data.PALETTE for value in color]
     for name in NAMES:
-        mode, colours, label = read("labels", name)
-        assert mode == "P" and colours[:len(palette)] == palette, name
+        mode, colors, label = read("labels", name)
+        assert mode == "P" and colors[:len(palette)] == palette, name
         assert label.shape == (make_sample_data.HEIGHT, make_sample_data.WIDTH), name
         assert label.max() < len(counts), name
         image_mode, _, image = read("images", name)

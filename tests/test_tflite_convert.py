@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import predict
-import quantise as quantise_module
-import saved_model
+import import_data
 import tflite_convert
-from edgetpu_check import check_model, make_compilable
+from device import tflite
+from device.errors import InputError
 from get_model import get_model
-from import_data import InputError
-from quantise import prepare, quantise
+from segmentation import saved_model
+from segmentation.edgetpu.repair import unfuse_activations
+from segmentation.edgetpu.report import check_model
+from segmentation.int8 import quantize
+from segmentation.int8.quantize import prepare, quantize
 
 INFO = {"class_names": ["ground", "bird", "tree"], "image_size": [32, 64]}
 
@@ -28,10 +30,10 @@ def small():
     keras.utils.set_random_seed(0)
     model = get_model((32, 64), 3, weights=None, decoder_filters=(16, 16, 8, 8))
     images = np.random.default_rng(0).integers(0, 256, (8, 32, 64, 3), dtype=np.uint8)
-    for _ in range(30):  # its batch normalisation has to know the images, or all logits are alike
+    for _ in range(30):  # its batch normalization has to know the images, or all logits are alike
         model(images.astype(np.float32), training=True)
     images[0, 0, 0], images[0, -1, -1] = 0, 255
-    return model, images, quantise(prepare(model, images), images)
+    return model, images, quantize(prepare(model, images), images)
 
 
 def test_every_tensor_is_int8_and_the_input_is_pixel_minus_128(small):
@@ -59,10 +61,10 @@ def test_no_operation_stands_before_the_first_convolution(small):
 def test_int8_logits_follow_the_keras_model(small, tmp_path):
     model, images, model_bytes = small
     (tmp_path / "a.tflite").write_bytes(model_bytes)
-    interpreter = predict.open_model(tmp_path / "a.tflite")
+    interpreter = tflite.open_model(tmp_path / "a.tflite")
     scale, zero_point = interpreter.get_output_details()[0]["quantization"]
     expected = model(images.astype(np.float32), training=False).numpy()
-    logits = np.stack([predict.run_model(interpreter, image) for image in images])
+    logits = np.stack([tflite.run_model(interpreter, image) for image in images])
     real = scale * (logits.astype(np.float32) - zero_point)
     assert np.abs(real - expected).mean() < 0.1 * expected.std()
 
@@ -79,20 +81,20 @@ def test_a_float_model_is_refused():
 
 def test_uint8_in_and_out_where_a_tool_wants_it(small, tmp_path):
     model, images, int8_bytes = small
-    uint8_bytes = quantise(prepare(model, images), images, "uint8", "uint8")
+    uint8_bytes = quantize(prepare(model, images), images, "uint8", "uint8")
     (in_scale, in_zero), _ = tflite_convert.check_all_int8(uint8_bytes)
     assert np.isclose(in_scale, 2 / 255) and in_zero == 127
     results = []
     for name, model_bytes in (("a", int8_bytes), ("b", uint8_bytes)):
         (tmp_path / name).write_bytes(model_bytes)
-        results.append(predict.run_model(predict.open_model(tmp_path / name), images[1]))
+        results.append(tflite.run_model(tflite.open_model(tmp_path / name), images[1]))
     assert results[0].dtype == np.int8 and results[1].dtype == np.uint8
     assert (results[0].astype(int) + 128 == results[1]).all()
 
 
 def test_repaired_file_is_lowered_and_must_give_the_same_bits(small):
     _, images, model_bytes = small
-    repaired = make_compilable(model_bytes)
+    repaired = unfuse_activations(model_bytes)
     versions = {row["name"]: row["version"] for row in check_model(repaired)["rows"]}
     assert versions["TRANSPOSE_CONV"] <= 3
     assert check_model(model_bytes)["exit_code"] == 1 and check_model(repaired)["exit_code"] == 0
@@ -101,7 +103,7 @@ def test_repaired_file_is_lowered_and_must_give_the_same_bits(small):
     other = get_model((32, 64), 3, weights=None, decoder_filters=(16, 16, 8, 8))
     with pytest.raises(InputError, match=r"differs from the converter's in \d+ of"):
         tflite_convert.check_same_bits(
-            model_bytes, quantise(prepare(other, images), images), images)
+            model_bytes, quantize(prepare(other, images), images), images)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +128,7 @@ def write_archive(folder, keras_file, changes):
 
 def test_a_sound_model_is_opened(small, keras_file, tmp_path):
     (tmp_path / "model.keras").write_bytes(keras_file)
-    model = tflite_convert.load_model(tmp_path, INFO)
+    model = saved_model.load_model(tmp_path, INFO)
     image = small[1][:1].astype(np.float32)
     assert np.array_equal(model(image, training=False), small[0](image, training=False))
 
@@ -134,17 +136,17 @@ def test_a_sound_model_is_opened(small, keras_file, tmp_path):
 def test_every_decoder_is_opened(tmp_path):
     model = get_model((32, 64), 3, weights=None, decoder_filters=((8, 8),) * 4)
     model.save(tmp_path / "model.keras")
-    assert tflite_convert.load_model(tmp_path, INFO).name == "unet"
+    assert saved_model.load_model(tmp_path, INFO).name == "unet"
 
 
 def test_missing_and_damaged_models_are_sentences(keras_file, tmp_path):
     with pytest.raises(InputError, match=r"no .*model\.keras: run main\.py first"):
-        tflite_convert.load_model(tmp_path, INFO)
+        saved_model.load_model(tmp_path, INFO)
     lengths = [0, 3, 22, 1000, len(keras_file) // 2, len(keras_file) - 1]
     for content in (b"no model", *(keras_file[:length] for length in lengths)):
         (tmp_path / "model.keras").write_bytes(content)
         with pytest.raises(InputError, match=r"model\.keras can't be opened as a Keras model"):
-            tflite_convert.load_model(tmp_path, INFO)
+            saved_model.load_model(tmp_path, INFO)
 
 
 def test_flipped_bytes_never_trace_back(keras_file, tmp_path):
@@ -155,7 +157,7 @@ def test_flipped_bytes_never_trace_back(keras_file, tmp_path):
             data[draw.randrange(len(data)) if case % 2 else -draw.randrange(1, 400)] ^= 255
         (tmp_path / "model.keras").write_bytes(data)
         try:
-            tflite_convert.load_model(tmp_path, INFO)
+            saved_model.load_model(tmp_path, INFO)
         except InputError:
             refused += 1
     assert refused >= 5  # a weight that is another number shows nowhere
@@ -179,7 +181,7 @@ def test_flipped_bytes_never_trace_back(keras_file, tmp_path):
 def test_other_archives_are_refused(keras_file, tmp_path, changes, sentence):
     write_archive(tmp_path, keras_file, changes)
     with pytest.raises(InputError, match=sentence):
-        tflite_convert.load_model(tmp_path, INFO)
+        saved_model.load_model(tmp_path, INFO)
     assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
 
 
@@ -191,10 +193,10 @@ def test_no_code_of_a_model_is_run(tmp_path, monkeypatch):
     code = keras.layers.Lambda(function, output_shape=(32, 64, 3))
     keras.Model(image, code(image)).save(tmp_path / "model.keras")
     with pytest.raises(InputError, match="holds 'Lambda', '__lambda__', which"):
-        tflite_convert.load_model(tmp_path, INFO)
+        saved_model.load_model(tmp_path, INFO)
     monkeypatch.setattr(saved_model, "check_archive", lambda path: None)
     with pytest.raises(InputError, match="can't be opened as a Keras model"):
-        tflite_convert.load_model(tmp_path, INFO)
+        saved_model.load_model(tmp_path, INFO)
     assert not witness.exists()
     keras.models.load_model(tmp_path / "model.keras", safe_mode=False)(np.zeros((1, 32, 64, 3)))
     assert witness.exists()  # so it was harmful
@@ -209,7 +211,7 @@ def test_custom_classes_are_refused(tmp_path, monkeypatch):
     image = keras.Input((32, 64, 3))
     keras.Model(image, Custom()(image)).save(tmp_path / "model.keras")
     with pytest.raises(InputError, match="holds 'Custom', which"):
-        tflite_convert.load_model(tmp_path, INFO)
+        saved_model.load_model(tmp_path, INFO)
 
 
 @pytest.mark.parametrize("change", [
@@ -217,22 +219,22 @@ def test_custom_classes_are_refused(tmp_path, monkeypatch):
 def test_a_model_of_another_training_is_refused(keras_file, tmp_path, change):
     (tmp_path / "model.keras").write_bytes(keras_file)
     with pytest.raises(InputError, match=r"images of \(32, 64, 3\) into logits of \(32, "):
-        tflite_convert.load_model(tmp_path, INFO | change)
+        saved_model.load_model(tmp_path, INFO | change)
 
 
 def test_another_network_is_refused(tmp_path):
     image = keras.Input((32, 64, 3))
     keras.Model(image, keras.layers.Conv2D(3, 1)(image)).save(tmp_path / "model.keras")
     with pytest.raises(InputError, match="it lacks scale_input, encoder, decoder; train again"):
-        tflite_convert.load_model(tmp_path, INFO)
+        saved_model.load_model(tmp_path, INFO)
 
 
 def test_calibration_images_are_training_images_with_both_ends(tmp_path, folders, monkeypatch):
     from conftest import write_square_pairs
     write_square_pairs(folders, 10)
-    monkeypatch.setattr(quantise_module, "CALIBRATION_IMAGES", 4)
+    monkeypatch.setattr(quantize, "CALIBRATION_IMAGES", 4)
     info = {"training_images": [f"{index:03}.png" for index in range(8)], "ignore_label": 255,
             "image_dir": str(folders[0]), "label_dir": str(folders[1]), "image_size": [32, 32],
             "class_names": ["background", "square", "disc"]}
-    images = tflite_convert.load_calibration_images(json.loads(json.dumps(info)))
+    images = import_data.load_calibration_images(json.loads(json.dumps(info)))
     assert images.shape == (4, 32, 32, 3) and images.min() == 0 and images.max() == 255

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 import tflite_test
-from import_data import InputError
+from device.errors import InputError
 
-INFO = {"class_names": ["background", "bird"], "class_colours": [[0, 0, 0], [255, 255, 0]],
+INFO = {"class_names": ["background", "bird"], "class_colors": [[0, 0, 0], [255, 255, 0]],
         "ignore_label": 255, "validation_images": ["a.png", "b.png", "c.png"]}
 
 
@@ -85,5 +85,5 @@ def test_picture_marks_where_the_two_differ(predictions, tmp_path):
     tflite_test.draw_report(tmp_path / "report.png", INFO, report, images, labels, keras, int8)
     with Image.open(tmp_path / "report.png") as picture:
         pixels = np.asarray(picture.convert("RGB"))
-    red = (pixels == tflite_test.DIFFERENCE_COLOUR).all(-1).sum()
+    red = (pixels == tflite_test.DIFFERENCE_COLOR).all(-1).sum()
     assert abs(red - 192 * 192 * 10 / 100) < 192 * 2  # a tenth of one picture of 192x192

@@ -130,9 +130,9 @@ def old_environment():
 def model_input(model_path):
     """(height, width, type name) of a model's input: one 8-bit RGB image, else ValueError."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-    import edgetpu_check
+    from segmentation.edgetpu import report
 
-    tensors = edgetpu_check.check_model(model_path)["inputs"]
+    tensors = report.check_model(model_path)["inputs"]
     found = [(tensor["dtype"], *tensor["shape"]) for tensor in tensors]
     match found:
         case [("INT8" | "UINT8" as dtype, 1, height, width, 3)]:

@@ -11,7 +11,7 @@ from PIL import Image
 
 @pytest.fixture
 def images(tmp_path):
-    """25 images of one colour each, red rising by 10, in a folder and a subfolder."""
+    """25 images of one color each, red rising by 10, in a folder and a subfolder."""
     (tmp_path / "more").mkdir()
     for number in range(25):
         folder = tmp_path / "more" if number >= 20 else tmp_path

@@ -1,0 +1,115 @@
+"""Draws masks: class colors, palette PNGs, overlays, grids of pictures with a legend."""
+
+import colorsys
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from device.files import write_whole
+from device.images import resize_label
+
+OVERLAY_OPACITY = 0.55
+PICTURE_HEIGHT = 192  # pixels of one picture in a grid
+IGNORED_COLOR = (255, 255, 255)  # how pixels of the ignore label are drawn
+CLASS_COLORS = (  # black background, then Okabe-Ito: they differ for color-blind eyes too
+    (0, 0, 0), (230, 159, 0), (86, 180, 233), (204, 121, 167), (0, 158, 115), (240, 228, 66),
+    (0, 114, 178), (213, 94, 0), (170, 68, 153), (153, 153, 51), (136, 34, 85), (102, 204, 238))
+
+
+def class_colors(num_classes):
+    """Returns a color for each class, uint8 (num_classes, 3): the first is black."""
+    colors = list(CLASS_COLORS[:num_classes])
+    for index in range(len(colors), num_classes):  # the golden angle keeps neighbors apart
+        red, green, blue = colorsys.hsv_to_rgb(index * 0.618034 % 1, 0.55 + 0.4 * (index % 2), 0.9)
+        colors.append((int(255 * red), int(255 * green), int(255 * blue)))
+    return np.array(colors, np.uint8)
+
+
+def color_mask(mask, colors):
+    """Draws class indices uint8 (height, width) in their colors, uint8 (height, width, 3).
+
+    Values beyond the classes (the ignore label) are white.
+    """
+    table = np.tile(np.array(IGNORED_COLOR, np.uint8), (256, 1))
+    table[:len(colors)] = colors
+    return table[mask]
+
+
+def overlay(image, mask, colors, opacity=OVERLAY_OPACITY):
+    """Lays a mask over an image, class 0 left clear.
+
+    Args: image uint8 (height, width, 3), mask uint8 (height, width). Returns: uint8 like image.
+    """
+    blend = (1 - opacity) * image + opacity * color_mask(mask, colors)
+    return np.where(mask[..., None] > 0, blend, image).astype(np.uint8)
+
+
+def save_mask(path, mask, colors, compress_level=None):
+    """Writes class indices as a palette PNG: the pixel is the index, the palette its color.
+
+    Args: mask uint8 (height, width), colors uint8 (num_classes, 3); compress_level, 1 (fast) to 9,
+        None: the smallest file.
+    """
+    picture = Image.fromarray(np.ascontiguousarray(mask, np.uint8), "L")
+    picture.putpalette(color_mask(np.arange(256, dtype=np.uint8), colors).tobytes())
+    options = {"optimize": True} if compress_level is None else {"compress_level": compress_level}
+    write_whole(path, lambda file: picture.save(file, "PNG", **options))
+
+
+def save_overlay(path, image, mask, class_names, colors):
+    """Saves a picture with its mask over it and a legend of the classes below.
+
+    Args: image uint8 (height, width, 3), mask uint8 of any size: it is resized to the image's.
+    """
+    height, width = image.shape[:2]
+    legend = _legend(class_names, colors, max(width, 320), ImageFont.load_default(14))
+    canvas = Image.new("RGB", (legend.width, height + legend.height), "white")
+    laid = overlay(image, resize_label(mask, (height, width)), colors)
+    canvas.paste(Image.fromarray(laid), (0, 0))
+    canvas.paste(legend, (0, height))
+    write_whole(path, lambda file: canvas.save(file, "JPEG", quality=90))
+
+
+def save_grid(path, rows, titles, class_names, colors, row_titles=None):
+    """Saves pictures side by side, a legend of the classes below.
+
+    Args: rows, list of lists of uint8 arrays (height, width, 3) of one size; titles, one a column;
+        row_titles, None or a text under each row.
+    """
+    height, width = rows[0][0].shape[:2]
+    height, width = PICTURE_HEIGHT, round(width * PICTURE_HEIGHT / height)
+    gap, line = 6, 20
+    font = ImageFont.load_default(14)
+    row_height = height + gap + (line if row_titles else 0)
+    legend = _legend(class_names, colors, len(titles) * (width + gap), font)
+    canvas = Image.new("RGB", (len(titles) * (width + gap) + gap,
+                               line + gap + len(rows) * row_height + legend.height), "white")
+    draw = ImageDraw.Draw(canvas)
+    for column, title in enumerate(titles):
+        draw.text((gap + column * (width + gap), 3), title, "black", font)
+    for index, row in enumerate(rows):
+        top = line + gap + index * row_height
+        for column, picture in enumerate(row):
+            sharp = Image.fromarray(picture).resize((width, height), Image.Resampling.NEAREST)
+            canvas.paste(sharp, (gap + column * (width + gap), top))
+        if row_titles:
+            draw.text((gap, top + height + 1), row_titles[index], "black", font)
+    canvas.paste(legend, (gap, canvas.height - legend.height))
+    write_whole(path, lambda file: canvas.save(file, "PNG"))
+
+
+def _legend(class_names, colors, width, font):
+    """Draws colored squares with the class names, as many lines as they need."""
+    square, line, places, left, top = 14, 24, [], 0, 4
+    for name in class_names:
+        needed = square + 6 + int(font.getlength(name)) + 18
+        if left and left + needed > width:
+            left, top = 0, top + line
+        places.append((left, top))
+        left += needed
+    legend = Image.new("RGB", (width, top + line), "white")
+    draw = ImageDraw.Draw(legend)
+    for name, color, (left, top) in zip(class_names, colors, places):
+        draw.rectangle((left, top, left + square, top + square), tuple(map(int, color)), "black")
+        draw.text((left + square + 6, top - 1), name, "black", font)
+    return legend

@@ -1,0 +1,154 @@
+"""Reads model.json, which main.py leaves beside the model, and checks it field by field."""
+
+import ast
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+
+from device.drawing import class_colors
+from device.errors import InputError
+
+MAX_CLASSES = 255  # class indices are stored in 8 bits, one value stays free to be ignored
+MODEL_INFO_FILE = "model.json"
+MAX_SIDE = 8192  # pixels of a model's input; more is a slip or damage, no size for an Edge TPU
+SIZE_STEP = 32  # the encoder halves the image five times
+DECODER_BLOCKS = 4
+# Control characters could write over a terminal, surrogates can't be printed at all.
+UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def find_output_dir(folder):
+    """Returns main.py's OUTPUT_DIR, for the scripts that must not import main.py and TensorFlow.
+
+    Args: folder of the scripts. Without a main.py (on a device) the model lies beside predict.py or
+        in output/.
+    Returns: Path, absolute or below folder.
+    """
+    script, folder = Path(folder) / "main.py", Path(folder)
+    if not script.is_file():
+        return folder if (folder / MODEL_INFO_FILE).is_file() else folder / "output"
+    for node in ast.parse(script.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "OUTPUT_DIR":
+            return folder / ast.literal_eval(node.value)
+    raise InputError(f"{script} has no line OUTPUT_DIR = ...: put it back.")
+
+
+def read_model_info(folder, needed=("class_names", "class_colors", "image_size")):
+    """Reads model.json, which main.py leaves beside the model, and checks it field by field.
+
+    Args: needed, names of the fields that must be there; others are checked where they are.
+    Returns: dict with class_names, class_colors, image_size, ignore_label and more (see main.py).
+    Raises: InputError where the file is missing, can't be read, or holds what main.py never writes.
+    """
+    path = Path(folder) / MODEL_INFO_FILE
+    if not path.is_file():
+        raise InputError(f"There is no {path}: run main.py first, or correct OUTPUT_DIR.")
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError, OSError) as error:
+        raise InputError(f"{path} can't be read as JSON ({error}): train again.") from error
+    if not isinstance(info, dict):
+        raise InputError(f"{path} holds {_shorten(info)}, but not the fields of a model: train "
+                         f"again.")
+    missing = [name for name in needed if name not in info]
+    if missing:
+        raise InputError(f"{path} lacks {', '.join(missing)}: train again.")
+    for name, (find_wrong, form) in MODEL_INFO_FORMS.items():
+        wrong = find_wrong(info[name]) if name in info else []
+        if wrong:
+            raise InputError(f"{path}: {name} holds {_shorten(wrong[0])}, but needed is {form}: "
+                             f"train again.")
+    names, colors = info.get("class_names"), info.get("class_colors")
+    if names and colors and len(names) != len(colors):
+        raise InputError(f"{path}: class_names holds {len(names)} classes and class_colors "
+                         f"{len(colors)} colors: train again.")
+    return info
+
+
+def _shorten(value):
+    """Returns a value as one short line of JSON, whatever characters are in it."""
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:40]} ... ({len(text)} characters)"
+
+
+def _is_text(value):
+    return isinstance(value, str) and value.strip() != "" and not UNPRINTABLE.search(value)
+
+
+def _is_file_name(value):
+    return _is_text(value) and not set(value) & set("/\\") and value not in (".", "..")
+
+
+def is_whole_number(value, least=1, most=math.inf):
+    """Whether a value is a Python int within bounds: NumPy's can't be written to model.json."""
+    return type(value) is int and least <= value <= most  # True and False are int as well
+
+
+def _is_color(value):
+    return (isinstance(value, list) and len(value) == 3
+            and all(is_whole_number(channel, 0, 255) for channel in value))
+
+
+def _is_side(value):
+    return is_whole_number(value, SIZE_STEP, MAX_SIDE) and value % SIZE_STEP == 0
+
+
+def _is_channels(value):
+    values = value if isinstance(value, list) and len(value) == 2 else [value]
+    return all(is_whole_number(number, 1, 65536) for number in values)
+
+
+def _one(is_sound):
+    """Makes a function that returns a list of the value itself where it is not sound."""
+    return lambda value: [] if is_sound(value) else [value]
+
+
+def _many(is_sound, fewest, most=None):
+    """Makes a function that returns a list's entries that are not sound, or the misfit itself."""
+    def find_wrong(values):
+        """Returns the entries that are not sound, or the misfit itself."""
+        if (not isinstance(values, list) or len(values) < fewest
+                or (most is not None and len(values) > most)):
+            return [values]
+        return [value for value in values if not is_sound(value)]
+
+    return find_wrong
+
+
+_FOLDER = _one(_is_text), "the path of a folder"
+_FILE_NAMES = _many(_is_file_name, 1), "a list of plain file names that lead to no other folder"
+MODEL_INFO_FORMS = {  # field: what finds the wrong parts of its value, what it must be
+    "class_names": (_many(_is_text, 2, MAX_CLASSES), f"a list of 2 to {MAX_CLASSES} names"),
+    "class_colors": (_many(_is_color, 2, MAX_CLASSES),
+                      "a list of colors, three integers from 0 to 255 each"),
+    "image_size": (_many(_is_side, 2, 2),
+                   f"height and width, multiples of {SIZE_STEP} from {SIZE_STEP} to {MAX_SIDE}"),
+    "ignore_label": (_one(lambda value: value is None or is_whole_number(value, 0, 255)),
+                     "null or an integer from 0 to 255"),
+    "decoder_filters": (_many(_is_channels, DECODER_BLOCKS, DECODER_BLOCKS),
+                        "a list of four numbers of channels, or of four pairs of them"),
+    "encoder_frozen": (_one(lambda value: isinstance(value, bool)), "true or false"),
+    "image_dir": _FOLDER, "label_dir": _FOLDER,
+    "validation_image_dir": _FOLDER, "validation_label_dir": _FOLDER,
+    "training_images": _FILE_NAMES, "validation_images": _FILE_NAMES,
+}
+
+
+def read_classes(folder, num_classes):
+    """Returns the class names and colors, uint8 (classes, 3), of model.json, or numbered ones.
+
+    Raises: InputError where model.json is damaged or belongs to another model.
+    """
+    path = Path(folder) / MODEL_INFO_FILE
+    if not path.is_file():
+        print(f"There is no {path}: the classes are numbered.")
+        names = [f"class {index}" for index in range(num_classes)]
+        return names, class_colors(num_classes)
+    info = read_model_info(folder, needed=("class_names", "class_colors"))
+    if len(info["class_names"]) != num_classes:
+        raise InputError(f"{path} names {len(info['class_names'])} classes, but the model gives "
+                         f"{num_classes}: take the two files of one training.")
+    return info["class_names"], np.array(info["class_colors"], np.uint8)

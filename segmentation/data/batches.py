@@ -1,0 +1,89 @@
+"""Training batches as a tf.data.Dataset: shuffled, augmented, encoded.
+
+All random numbers depend on the seed, the epoch and the place in it alone. So a run that is resumed,
+or spread over several devices, sees the batches that one uninterrupted device sees.
+"""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from segmentation.data.augmentation import augment_batch
+
+RANDOM_NUMBERS = 7  # random numbers an image: flip, brightness, contrast, saturation, scale, top, left
+
+
+def epoch_order(count, batch_size, shuffle=False, seed=0, epoch=0, repeats=1):
+    """Returns which images make up each batch of an epoch, and the random numbers of each.
+
+    Args: count of images; epoch from 0; repeats, how often the epoch goes through the images.
+    Returns: list of (indices int64 (batch,), random_numbers float32 (batch, RANDOM_NUMBERS) in 0..1); the last batch
+        may be smaller.
+    """
+    random = np.random.default_rng((seed, epoch))
+    order = np.concatenate([random.permutation(count) if shuffle else np.arange(count)
+                            for _ in range(repeats)])
+    random_numbers = random.random((len(order), RANDOM_NUMBERS), np.float32)
+    return [(order[start:start + batch_size], random_numbers[start:start + batch_size])
+            for start in range(0, len(order), batch_size)]
+
+
+def count_steps(count, batch_size, repeats=1):
+    """Returns how many batches an epoch has that goes through so many images repeatedly."""
+    return -(-count * repeats // batch_size)
+
+
+def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=0,
+                 epochs=range(1), repeats=1, features=None, replicas=(0, 1, 1), random_crops=False):
+    """Streams the batches of all epochs, one after the other, prefetched.
+
+    Args: images uint8 (n, height, width, 3), labels uint8 (n, height, width); epochs, their
+        numbers from 0, and repeats: see epoch_order; features, None or a function uint8 images ->
+        list of float32 arrays, which take the images' place; replicas (first, last, total), the
+        part of all devices that is served: a batch is dealt out image by image, and each device's
+        share is an element of its own; augment and random_crops: see augment_batch.
+    Returns: tf.data.Dataset of image float32 (batch, height, width, 3) in 0..255, or a tuple of
+        features, and label uint8 (batch, height, width).
+    """
+    first, last, total = replicas
+    order = functools.lru_cache(2)(lambda epoch: epoch_order(
+        len(images), batch_size, shuffle, seed, epoch, repeats))
+    steps = count_steps(len(images), batch_size, repeats)
+
+    def fetch(number):
+        """Returns the images, labels and random_numbers of a batch, by its number in all epochs."""
+        step, replica = divmod(int(number), last - first)
+        epoch, step = divmod(step, steps)
+        indices, random_numbers = (array[first + replica::total] for array in order(epochs[epoch])[step])
+        return images[indices], labels[indices], random_numbers
+
+    def decode(number):
+        """Returns image and label of a batch by its number, augmented where wanted."""
+        image, label, random_numbers = tf.numpy_function(
+            fetch, [number], (tf.uint8, tf.uint8, tf.float32), stateful=False)
+        image = tf.cast(tf.ensure_shape(image, (None, *images.shape[1:])), tf.float32)
+        label = tf.ensure_shape(label, (None, *labels.shape[1:]))
+        if not augment:
+            return image, label
+        return augment_batch(image, label, tf.ensure_shape(random_numbers, (None, RANDOM_NUMBERS)), random_crops)
+
+    # Not from_generator: TensorFlow 2.21 then lets malloc give memory back at once
+    # (M_TRIM_THRESHOLD), and every step spends a third of its time on getting it again.
+    numbers = tf.data.Dataset.range(len(epochs) * steps * (last - first))
+    dataset = numbers.map(decode, num_parallel_calls=2)
+    if features is not None:
+        dataset = dataset.map(_encode_by(features, images[:1]), num_parallel_calls=2)
+    return dataset.prefetch(2)
+
+
+def _encode_by(features, one_image):
+    shapes = [(None, *array.shape[1:]) for array in features(one_image)]
+
+    def encode(image, label):
+        """Puts the features in the image's place."""
+        arrays = tf.numpy_function(features, [tf.cast(tf.round(image), tf.uint8)],
+                                   [tf.float32] * len(shapes), stateful=False)
+        return tuple(map(tf.ensure_shape, arrays, shapes)), label
+
+    return encode

@@ -1,0 +1,85 @@
+"""Decodes all pairs of a set, several at a time, in memory or into the cache."""
+
+import numpy as np
+
+from device.errors import collect_or_raise, list_names
+from device.images import FILE_ERRORS, FileError, decode_image, decode_label
+from segmentation.data import cache
+from segmentation.parallel import in_parallel
+
+
+def read_pairs(pairs, image_size, file_errors=None, memory_limit_gb=None, cache_dir=None,
+               purpose="pairs"):
+    """Decodes all pairs, several at a time.
+
+    Args: pairs, sequence of Pair, where None is passed over; file_errors, a list to which each FileError
+        is added, or None: they are raised. memory_limit_gb, above which the decoded arrays are kept
+        in a folder of cache_dir, named by purpose, and without cache_dir nowhere: only file_errors and
+        values are found out; None keeps them in memory.
+    Returns: images uint8 (n, height, width, 3), labels uint8 (n, height, width), and which values
+        each label file holds at its own size, bool (n, 256); zeros for what can't be read. Above
+        the limit cache.StoredArray or, where there are file_errors or no cache_dir, images and labels
+        of zeros that take no memory.
+    Raises: InputError that names every file that can't be read or differs in size from its pair, or
+        says why a cache can't be written.
+    """
+    if memory_limit_gb is not None:
+        if cache.decoded_bytes(len(pairs), image_size) > memory_limit_gb * cache.BYTES_PER_GB:
+            found = []
+            read = cache.read_through if cache_dir is not None else cache.check_without_keeping
+            arrays = read(pairs, image_size, cache_dir, purpose, _read_into, found)
+            _hand_on(found, file_errors)
+            return arrays
+    height, width = image_size
+    images = np.zeros((len(pairs), height, width, 3), np.uint8)
+    labels = np.zeros((len(pairs), height, width), np.uint8)
+    values = np.zeros((len(pairs), 256), bool)
+    _hand_on(_read_into(pairs, image_size, images, labels, values), file_errors)
+    return images, labels, values
+
+
+def _hand_on(found, file_errors):
+    if file_errors is None:
+        collect_or_raise(list_file_errors(found))
+    else:
+        file_errors += found
+
+
+def _read_into(pairs, image_size, images, labels, values):
+    """Decodes all pairs into the three arrays of read_pairs; returns a list of FileError."""
+    def read(index):
+        """Decodes one pair into its place; returns a list of FileError."""
+        image_path, label_path = pairs[index]
+        found, size, label_size = [], None, None
+        try:
+            if image_path is not None:
+                images[index], size = decode_image(image_path, image_size)
+        except FileError as error:
+            found.append(error)
+        try:
+            if label_path is not None:
+                labels[index], values[index], label_size = decode_label(label_path, image_size)
+        except FileError as error:
+            found.append(error)
+        if size and label_size and size != label_size:
+            found.append(FileError("size", image_path, f"{size[0]}x{size[1]}, label "
+                                   f"{label_size[0]}x{label_size[1]}"))
+        return found
+
+    return [fault for some in in_parallel(read, len(pairs), "Reading pairs") for fault in some]
+
+
+def list_file_errors(file_errors):
+    """Returns a sentence for each kind of fault and folder: count, first five files, remedy.
+
+    Args: file_errors, list of FileError.
+    """
+    sentences, file_errors = [], sorted(file_errors, key=lambda fault: fault.path.name)
+    for kind, (what, remedy) in FILE_ERRORS.items():
+        folders = dict.fromkeys(fault.path.parent for fault in file_errors if fault.kind == kind)
+        for folder in folders:
+            names = [fault.path.name + (f" ({fault.detail})" if fault.detail else "")
+                     for fault in file_errors if fault.kind == kind and fault.path.parent == folder]
+            sentences.append(f"{len(names)} file(s) in {folder} {what}: {list_names(names)}; "
+                             f"{remedy}.")
+    return sentences

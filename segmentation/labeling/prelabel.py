@@ -1,0 +1,127 @@
+"""Pre-labels: the trained model's prediction for an image, and how uncertain the model is."""
+
+import numpy as np
+
+from device.errors import InputError, list_names
+from device.images import read_image
+from device.model_info import read_model_info
+from segmentation.labeling.label import replace_label
+
+UPSAMPLE_MEMORY = 64_000_000  # bytes; how much of a full-size prediction is computed at a time
+
+
+def load_predictor(output_dir, class_names, load_model):
+    """Loads the trained model; the first call takes the seconds that TensorFlow needs to start.
+
+    Args: class_names to label with; the model's must be these or the first of these; load_model,
+        get_model.load_model.
+    Returns: function, image path -> logits float32 (height, width, classes) at the model's size.
+    Raises: InputError where there is no model, or where its classes are others.
+    """
+    info = read_model_info(output_dir)
+    if list(class_names[:len(info["class_names"])]) != info["class_names"]:
+        raise InputError(f"The model in {output_dir} knows {list_names(info['class_names'])}, but "
+                         f"you label {list_names(class_names)}: train it on these labels first.")
+    model = load_model(output_dir, info)
+
+    def predict(image_path):
+        """Returns the logits of an image file, float32 (height, width, classes)."""
+        image = read_image(image_path, tuple(info["image_size"]))
+        return model.predict_on_batch(image[None].astype(np.float32))[0]
+
+    return predict
+
+
+def get_predictor(session):
+    """Returns the function of load_predictor; loads the model again where it was trained anew."""
+    path = session.output_dir / "model.keras"
+    written = path.stat().st_mtime_ns if path.exists() else None
+    loaded, predict = session.predictor
+    if predict is None or loaded != written:
+        session.predictor = written, load_predictor(
+            session.output_dir, session.class_names, session.load_model)
+        session.uncertainties.clear()
+    return session.predictor[1]
+
+
+def prelabel(session):
+    """Fills the current label with the model's prediction, as one step that can be undone.
+
+    Raises: InputError as load_predictor does.
+    """
+    logits = get_predictor(session)(session.picture.image_path)
+    drawing = session.picture.drawing
+    replace_label(drawing, enlarge_classes(logits, drawing.label.shape))
+
+
+def enlarge_classes(logits, size):
+    """Enlarges logits bilinearly and takes the most likely class: borders are smooth, not blocks.
+
+    Args: logits float32 (height, width, classes), size (height, width) of the result.
+    Returns: uint8 of size. Memory: UPSAMPLE_MEMORY at a time, whatever the size.
+    """
+    height, width = size
+    row_near, row_far, row_share = _neighbors(logits.shape[0], height)
+    near, far, share = _neighbors(logits.shape[1], width)
+    logits = np.ascontiguousarray(np.moveaxis(logits, 2, 0), np.float32)  # a plane a class
+    classes = np.empty(size, np.uint8)
+    stripe = max(1, UPSAMPLE_MEMORY // (16 * width))
+    for top in range(0, height, stripe):
+        rows = np.s_[top:top + stripe]
+        best = None
+        for index, plane in enumerate(logits):
+            part = plane[row_near[rows]] * (1 - row_share[rows, None]) \
+                + plane[row_far[rows]] * row_share[rows, None]
+            part = part[:, near] * (1 - share) + part[:, far] * share
+            if best is None:
+                best, classes[rows] = part, 0
+            else:
+                classes[rows][part > best] = index
+                np.maximum(best, part, out=best)
+    return classes
+
+
+def _neighbors(length, new_length):
+    """For each new pixel of an axis: the two old ones around its center, the share of the second.
+
+    Half-pixel centers, as Pillow and TensorFlow resize.
+    """
+    places = np.clip((np.arange(new_length) + 0.5) * length / new_length - 0.5, 0, length - 1)
+    near = places.astype(int)
+    return near, np.minimum(near + 1, length - 1), (places - near).astype(np.float32)
+
+
+def measure_uncertainty(logits):
+    """How unsure a prediction is: 1 minus the margin between the two likeliest classes, averaged.
+
+    Margin sampling (Scheffer et al. 2001) on softmax probabilities. Returns: float, 0 (sure)..1.
+    """
+    probability = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probability /= probability.sum(axis=-1, keepdims=True)
+    second, first = np.moveaxis(np.partition(probability, -2, axis=-1)[..., -2:], -1, 0)
+    return float(1 - np.mean(first - second))
+
+
+def find_least_sure(session, report):
+    """Returns the index of the image without a label that the model is least sure of, or None.
+
+    Args: report(done, count), called after each image; where it returns False, the search ends and
+        the least sure of those seen so far is taken. What was measured is kept for the next time.
+    Raises: InputError as load_predictor does.
+    """
+    predict = get_predictor(session)
+    here = session.image_paths[session.index]
+    unlabeled = [path for path in session.image_paths
+                  if path not in session.labeled and path != here]
+    for done, image_path in enumerate(unlabeled, 1):
+        if image_path not in session.uncertainties:
+            try:
+                session.uncertainties[image_path] = measure_uncertainty(predict(image_path))
+            except InputError:  # it is skipped, and said, when it is opened
+                session.uncertainties[image_path] = -1.0
+        if report(done, len(unlabeled)) is False:
+            break
+    known = [path for path in unlabeled if path in session.uncertainties]
+    if not known:
+        return None
+    return session.image_paths.index(max(known, key=session.uncertainties.get))

@@ -1,0 +1,204 @@
+"""What a run leaves in OUTPUT_DIR: the model, model.json, history.csv and the pictures."""
+
+import csv
+import io
+import os
+import platform
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from device.drawing import class_colors, color_mask, overlay, save_grid
+from device.errors import InputError
+from device.files import write_json, write_whole
+from segmentation.evaluate import make_predictor, measure, warn_of_one_class
+from segmentation.metrics import format_iou_table
+
+PREDICTION_ROWS = 8  # validation images shown in predictions.png
+CURVES_SIZE = (12, 4.5)  # inches
+NEEDED_MB = 200  # free in OUTPUT_DIR: the model, twice while it is saved, and the pictures
+LOCK_FILE = "run.lock"
+LOCKED_BYTE = 1_000_000
+RESULT_FILES = (  # of main.py and of the scripts after it
+    "model.keras", "model.json", "history.csv", "curves.png", "predictions.png", "checkpoint.npz",
+    "model_int8*.tflite", "edgetpu_report.json", "report.json", "report.png")
+
+
+def save_model(model, path):
+    """Saves the model without its optimizer, beside its place first, then renamed."""
+    beside = path.with_name("part_" + path.name)  # Keras wants the ending .keras
+    model.save(beside, include_optimizer=False)
+    os.replace(beside, path)
+
+
+def write_history(path, history):
+    """Writes history.csv: a row an epoch, a column a number."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_whole(path, lambda file: file.write(text.getvalue().encode("utf-8")))
+
+
+def draw_curves(path, history, class_names):
+    """Draws the loss and the validation IoU by epoch."""
+    # Not pyplot: that would take over the backend of a notebook that imports main.
+    figure = Figure(CURVES_SIZE, layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    epochs = [row["epoch"] for row in history]
+    left.plot(epochs, [row["loss"] for row in history], color="black")
+    left.set(xlabel="epoch", ylabel="training loss", ylim=(0, None), title="Loss")
+    for name, color in zip(class_names, class_colors(len(class_names))):
+        iou = [np.nan if row[f"iou {name}"] is None else row[f"iou {name}"] for row in history]
+        right.plot(epochs, iou, color=color / 255, linewidth=1, label=name)
+    right.plot(epochs, [row["mean_iou"] for row in history], color="red", linewidth=2.5,
+               label="mean IoU")
+    right.set(xlabel="epoch", ylabel="IoU", ylim=(0, 1), title="Validation")
+    right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110))
+
+
+def draw_predictions(path, predictions, data):
+    """Draws validation images, evenly spaced over the set, beside their truth and prediction."""
+    count = min(PREDICTION_ROWS, len(data["validation_images"]))
+    chosen = np.unique(np.linspace(0, len(data["validation_images"]) - 1, count).astype(int))
+    images, labels = data["validation_images"][chosen], data["validation_labels"][chosen]
+    colors = class_colors(len(data["class_names"]))
+    rows = [[image, color_mask(label, colors), color_mask(mask, colors),
+             overlay(image, mask, colors)]
+            for image, label, mask in zip(images, labels, predictions[chosen])]
+    save_grid(path, rows, ("image", "truth", "prediction", "prediction over image"),
+              data["class_names"], colors)
+
+
+def describe_model(model, data, settings, metrics):
+    """Returns what model.json holds: all that the later scripts have to know."""
+    return {
+        "class_names": data["class_names"],
+        "class_colors": class_colors(len(data["class_names"])).tolist(),
+        "image_size": list(settings.image_size),
+        "ignore_label": settings.ignore_label,
+        "class_weights": [float(weight) for weight in data["class_weights"]],
+        "decoder_filters": list(settings.decoder_filters),
+        "encoder_frozen": not model.get_layer("encoder").trainable_variables,
+        "image_dir": str(settings.image_dir), "label_dir": str(settings.label_dir),
+        "validation_image_dir": str(data["validation_dirs"][0]),
+        "validation_label_dir": str(data["validation_dirs"][1]),
+        "training_images": data["training_names"],
+        "validation_images": data["validation_names"],
+        "training": {"loss": settings.loss, "class_weight_power": settings.class_weight_power, "batch_size": settings.batch_size,
+                     "epochs": settings.epochs, "learning_rate": settings.learning_rate, "augment": settings.augment,
+                     "fine_tune_epochs": settings.fine_tune_epochs, "mixed_precision": settings.mixed_precision,
+                     "seed": settings.seed, "weights": str(settings.encoder_weights)},
+        "validation_metrics": metrics,
+        "versions": {"python": platform.python_version(), "tensorflow": tf.__version__,
+                     "keras": keras.__version__, "numpy": np.__version__},
+    }
+
+
+def write_results(model, data, record, settings):
+    """Writes model.json and the pictures, and prints the IoU of each class.
+
+    Args: model with the best epoch's weights.
+    """
+    output_dir = Path(settings.output_dir)
+    predictions = make_predictor(model)(data["validation_images"])
+    metrics = {"epoch": record["best"]["epoch"],
+               **measure(predictions, data, settings.ignore_label)}
+    write_json(output_dir / "model.json", describe_model(model, data, settings, metrics))
+    if record["history"]:
+        draw_curves(output_dir / "curves.png", record["history"], data["class_names"])
+    draw_predictions(output_dir / "predictions.png", predictions, data)
+    print(f"\nBest epoch: {metrics['epoch']} of {record['epochs']}, "
+          f"{len(data['validation_names'])} validation images")
+    print(format_iou_table(data["class_names"], {"Keras": metrics}))
+    warn_of_one_class(predictions, data["class_names"])
+
+
+# ---- OUTPUT_DIR itself -----------------------------------------------------------------------
+
+
+def check_output_dir(folder):
+    """Makes the folder and tries to write there, so that it is not found out after the training.
+
+    Returns: list of a sentence where it can't be written, or where less than NEEDED_MB are free;
+        empty for None, which stands for a constant that is no path.
+    """
+    if folder is None:
+        return []
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / "writable.txt", lambda file: file.write(b"yes"))
+        (folder / "writable.txt").unlink()
+        free = shutil.disk_usage(folder).free // 10**6
+    except OSError as error:
+        return [f"OUTPUT_DIR {folder} can't be written ({error.strerror}): choose another folder "
+                f"or make room."]
+    if free < NEEDED_MB:
+        return [f"OUTPUT_DIR {folder} has {free} MB free, but {NEEDED_MB} MB are needed: choose "
+                f"another folder or make room."]
+    return []
+
+
+@contextmanager
+def lock_output_dir(folder):
+    """Holds OUTPUT_DIR for this process alone; a lock whose process has ended is taken over.
+
+    The operating system frees the lock when the process ends, however it ends.
+    Raises: InputError where another run is at work there.
+    """
+    path = Path(folder) / LOCK_FILE
+    with open(path, "a+", encoding="utf-8") as file:
+        try:
+            _lock(file)
+        except OSError as error:
+            file.seek(0)
+            raise InputError(f"Another run (process {file.read().strip() or 'unknown'}) is writing "
+                             f"to OUTPUT_DIR {folder}: wait until it has ended, or set another "
+                             f"OUTPUT_DIR.") from error
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+    path.unlink(missing_ok=True)
+
+
+def _lock(file):
+    """Locks an open file or raises OSError where another process holds it."""
+    if os.name == "nt":
+        import msvcrt
+
+        file.seek(LOCKED_BYTE)  # beyond the process number, which others can still read
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def keep_previous_results(output_dir):
+    """Moves the results of an earlier run to OUTPUT_DIR/previous, and says so.
+
+    Called when the first epoch is whole, so that a run which fails before it changes nothing.
+    """
+    results = [path for pattern in RESULT_FILES for path in sorted(output_dir.glob(pattern))]
+    if not results:
+        return
+    previous = output_dir / "previous"
+    if previous.exists():
+        shutil.rmtree(previous)
+    previous.mkdir()
+    for path in results:
+        os.replace(path, previous / path.name)
+    print(f"The results of the run before are kept in {previous}.", flush=True)

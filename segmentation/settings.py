@@ -1,0 +1,196 @@
+"""main.py's constants, checked once, as one frozen object. Plain Python, no TensorFlow.
+
+main() calls read_settings(globals()); everything beneath is handed the Settings object, whose fields
+are the constants' names in lower case: IMAGE_SIZE is settings.image_size.
+"""
+
+import math
+import os
+import re
+from dataclasses import make_dataclass
+from pathlib import Path
+
+from device.model_info import DECODER_BLOCKS, MAX_SIDE, SIZE_STEP, is_whole_number
+from segmentation.data.classes import check_class_names
+
+LOSSES = ("dice+cross-entropy", "dice", "cross-entropy")
+# What takes the place of a wrong constant, so that the folders are looked at all the same.
+FALLBACKS = {"IMAGE_SIZE": (SIZE_STEP, SIZE_STEP), "VALIDATION_SPLIT": 0.2, "SEED": 1,
+             "IGNORE_LABEL": 255, "SKIP_UNLABELED": False}
+
+
+# ---- what a constant may be ------------------------------------------------------------------
+
+
+def _is_number(value, most=1e9):
+    return type(value) in (int, float) and 0 <= value <= most  # which "not a number" is not
+
+
+def _is_positive(value):
+    return _is_number(value) and value > 0
+
+
+def _is_path(value):
+    is_path = isinstance(value, (str, os.PathLike))
+    return is_path and "\0" not in os.fspath(value) and bool(os.fspath(value).strip())
+
+
+def _is_list(value):
+    return isinstance(value, (list, tuple))
+
+
+def _is_size(value):
+    return _is_list(value) and len(value) == 2 and all(
+        is_whole_number(side, -math.inf, MAX_SIDE) for side in value)
+
+
+def _are_names(value):
+    # Files that are written after the training can't hold what is not printable.
+    return _is_list(value) and all(
+        isinstance(name, str) and name.strip() and name.isprintable() for name in value)
+
+
+def _is_layer(value):
+    return isinstance(value, str) and bool(
+        re.fullmatch("block_([1-9]|1[0-6])_(expand|depthwise|project)", value))
+
+
+def _are_filters(value):
+    if not _is_list(value) or len(value) != DECODER_BLOCKS:
+        return False
+    return all(map(is_whole_number, value)) or all(
+        _is_list(pair) and len(pair) == 2 and all(map(is_whole_number, pair)) for pair in value)
+
+
+def _or_none(is_right):
+    return lambda value: value is None or is_right(value)
+
+
+def _is_bool(value):
+    return isinstance(value, bool)
+
+
+FOLDER = "the path of a folder, in quotation marks"
+SWITCH = "True or False"
+COUNT = "a whole number from 1 up"
+POSITIVE = "a number above 0"
+# Name of the constant: (whether a value is right, what it must be).
+RULES = {
+    "IMAGE_DIR": (_is_path, FOLDER),
+    "LABEL_DIR": (_is_path, FOLDER),
+    "VALIDATION_IMAGE_DIR": (_or_none(_is_path), f"{FOLDER}, or None"),
+    "VALIDATION_LABEL_DIR": (_or_none(_is_path), f"{FOLDER}, or None"),
+    "VALIDATION_SPLIT": (lambda value: _is_positive(value) and value < 1,
+                         "a number between 0 and 1, such as 0.2"),
+    "SKIP_UNLABELED": (_is_bool, SWITCH),
+    "IMAGE_SIZE": (_is_size, f"(height, width), two whole numbers of at most {MAX_SIDE}"),
+    "CLASS_NAMES": (_or_none(_are_names), "a list of names, each in quotation marks, or None"),
+    "IGNORE_LABEL": (_or_none(lambda value: is_whole_number(value, 0, 255)),
+                     "a whole number of 0..255, or None"),
+    "ENCODER_WEIGHTS": (_or_none(_is_path), '"imagenet", the path of a weights file, or None'),
+    "DECODER_FILTERS": (_are_filters, "four whole numbers, such as (512, 256, 128, 64), or four "
+                        "pairs of them, such as ((128, 96), (96, 64), (64, 48), (48, 32))"),
+    # Tests of one value only: `in` alone would ask an array for each of its elements.
+    "LOSS": (lambda value: isinstance(value, str) and value in LOSSES,
+             f"one of {', '.join(LOSSES)}"),
+    "CLASS_WEIGHT_POWER": (lambda value: _is_number(value, 10), "a number from 0 to 10"),
+    "BATCH_SIZE": (is_whole_number, COUNT),
+    "EPOCHS": (is_whole_number, COUNT),
+    "LEARNING_RATE": (_is_positive, POSITIVE),
+    "MIN_STEPS_PER_EPOCH": (is_whole_number, COUNT),
+    "PATIENCE": (_or_none(is_whole_number), f"{COUNT}, or None"),
+    "FINE_TUNE_EPOCHS": (lambda value: is_whole_number(value, 0), "a whole number from 0 up"),
+    "FINE_TUNE_FROM": (_is_layer, "a layer of MobileNetV2, block_1_expand to block_16_project"),
+    "FINE_TUNE_LEARNING_RATE": (_is_positive, POSITIVE),
+    "RESUME": (_is_bool, SWITCH),
+    "MIXED_PRECISION": (_is_bool, SWITCH),
+    "TENSORBOARD": (_is_bool, SWITCH),
+    "AUGMENT": (_is_bool, SWITCH),
+    "SEED": (lambda value: is_whole_number(value, 0, 2**32 - 1),
+             f"a whole number of 0..{2**32 - 1}"),
+    "OUTPUT_DIR": (_is_path, FOLDER),
+    "MEMORY_LIMIT_GB": (_is_number, "a number from 0 up"),
+    "CACHE_DIR": (_or_none(_is_path), f"{FOLDER}, or None"),
+}
+
+Settings = make_dataclass("Settings", [name.lower() for name in RULES], frozen=True)
+
+
+# ---- checking --------------------------------------------------------------------------------
+
+
+def read_settings(constants):
+    """Checks main.py's constants.
+
+    Args: constants, dict of name and value, such as main.py's globals(); it holds all of RULES.
+    Returns: Settings, where a wrong constant has its entry of FALLBACKS or None, and the list of
+        errors, a sentence for each wrong constant. With errors the settings serve to look at the
+        folders, so that all errors come together, and not to train with.
+    """
+    errors = _find_errors(constants)
+    values = {name.lower(): FALLBACKS.get(name) if name in errors else constants[name]
+              for name in RULES}
+    return Settings(**values), list(errors.values())
+
+
+def check_constants(constants):
+    """Returns one sentence for each constant that can't be used: what it is, what it must be.
+
+    Args: constants, dict of name and value; names that RULES lacks are passed over, and so are
+        rules whose constant is missing.
+    """
+    return list(_find_errors(constants).values())
+
+
+def describe_image_size(image_size):
+    """Returns a sentence with the nearest valid sizes, or '' where both sides are multiples of 32.
+
+    Args: image_size, two whole numbers (height, width).
+    """
+    below = tuple(max(SIZE_STEP, side // SIZE_STEP * SIZE_STEP) for side in image_size)
+    above = tuple(max(SIZE_STEP, -(-side // SIZE_STEP) * SIZE_STEP) for side in image_size)
+    if tuple(image_size) == below:
+        return ""
+    return (f"IMAGE_SIZE {tuple(image_size)} (height, width) must be divisible by {SIZE_STEP} and "
+            f"at least {SIZE_STEP}: the nearest valid sizes are {below} and {above}.")
+
+
+def describe_missing_weights(weights):
+    """Returns a sentence where ENCODER_WEIGHTS is a path to no file, else ''."""
+    if weights in (None, "imagenet") or Path(weights).is_file():
+        return ""
+    return (f"The weights file {weights} does not exist: correct ENCODER_WEIGHTS, or set it to "
+            f'"imagenet" to download them.')
+
+
+def _find_errors(constants):
+    """Returns a dict of the name of each wrong constant and its sentence."""
+    errors = {}
+    for name, (is_right, form) in RULES.items():
+        if name not in constants:
+            continue
+        if is_right(constants[name]):
+            sentence = _look_closer(name, constants)
+        else:
+            sentence = f"{name} is {_shorten(constants[name])}, but it must be {form}."
+        if sentence:
+            errors[name] = sentence
+    return errors
+
+
+def _look_closer(name, constants):
+    """Returns what is wrong with a constant of the right type, or ''."""
+    value = constants[name]
+    if name == "IMAGE_SIZE":
+        return describe_image_size(value)
+    if name == "CLASS_NAMES" and value is not None:
+        return "".join(f"CLASS_NAMES: {sentence}" for sentence in check_class_names(value))
+    if name == "VALIDATION_LABEL_DIR" and value is not None \
+            and constants.get("VALIDATION_IMAGE_DIR") is None:
+        return "VALIDATION_LABEL_DIR is set, but VALIDATION_IMAGE_DIR is None: set both or neither."
+    return ""
+
+
+def _shorten(value):
+    text = " ".join(repr(value).split())  # an array takes several lines
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,197 @@
+"""The training loop: the epochs of one phase, step by step."""
+
+import math
+import signal
+import threading
+import time
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from device.errors import InputError, list_names
+from device.progress import Progress
+from segmentation.data.batches import count_steps, epoch_order
+from segmentation.train.devices import stream, synchronize
+
+
+class Phase(NamedTuple):
+    """A part of the training: what is trained, at which rate, in which epochs (from 0)."""
+
+    model: keras.Model
+    features: Any  # function uint8 images -> the model's inputs, or None: the images themselves
+    learning_rate: float
+    first_epoch: int
+    last_epoch: int  # exclusive
+    fast_call: Any = None  # function (inputs, training) -> logits that does what the model does
+    cached_features: Any = None  # the function features for images that come again unchanged
+    random_crops: bool = False  # whether augmentation shows random_crops of the images, too
+
+
+def make_step(strategy, model, optimizer, loss, call, signature=None):
+    """Returns a function (inputs, label) -> loss of the whole batch, which also trains the model.
+
+    Args: call, a function (inputs, training) -> logits that runs the model; loss, a function
+        (labels, logits) -> scalar that sums over devices (sum_over_devices): each device has the
+        whole loss, and its part of the gradient; signature, TensorSpecs of inputs and label, so
+        that a smaller last batch is no reason to build the graph again.
+    """
+    devices = strategy.num_replicas_in_sync
+    if devices == 1:  # XLA fuses its many small operations; it can't sum over devices
+        loss = tf.function(loss, jit_compile=True)
+
+    def train(inputs, label):
+        """Runs one step on one device."""
+        with tf.GradientTape() as tape:
+            value = loss(label, call(inputs, training=True))
+            # The gradient of a sum over devices adds up all of theirs, and so does the optimizer.
+            scaled = optimizer.scale_loss(value / devices)
+        variables = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables))
+        return value
+
+    # No Python control flow depends on a tensor, so autograph would only cost time.
+    @tf.function(input_signature=signature, autograph=False)
+    def step(inputs, label):
+        """Runs one step on all devices."""
+        if devices == 1:
+            return train(inputs, label)
+        return strategy.reduce("MEAN", strategy.run(train, (inputs, label)), axis=None)
+
+    return step
+
+
+def choose_call(phase, strategy):
+    """Returns the function (inputs, training) -> logits of a phase: the fast one, on one device."""
+    if phase.fast_call is not None and strategy.num_replicas_in_sync == 1:
+        return phase.fast_call
+    return phase.model
+
+
+def make_optimizer(phase, steps, strategy, mixed_precision=False):
+    """Returns Adam whose learning rate falls to 0 along a cosine over the phase."""
+    epochs = phase.last_epoch - phase.first_epoch
+    schedule = keras.optimizers.schedules.CosineDecay(phase.learning_rate, epochs * steps)
+    optimizer = keras.optimizers.Adam(schedule)
+    if mixed_precision:  # small float16 gradients would vanish
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(phase.model.trainable_variables)
+    return optimizer
+
+
+@contextmanager
+def temporary_dtype_policy(model, policy):
+    """Lets the layers of a model compute in a Keras dtype policy; the logits stay float32.
+
+    Args: policy, "mixed_float16", "float32", or None: as they are. Weights are float32 in each.
+    """
+    layers = [(layer, layer.dtype_policy) for layer in model._flatten_layers(include_self=False)
+              if policy and layer.name != "logits" and not isinstance(layer, keras.Model)]
+    for layer, _ in layers:
+        layer.dtype_policy = policy
+    try:
+        yield
+    finally:
+        for layer, before in layers:
+            layer.dtype_policy = before
+
+
+def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_epoch=None,
+        optimizer_variables=None, mixed_precision=False):
+    """Trains the epochs of a phase and calls finish_epoch after each.
+
+    Args: options of the stream: augment, seed, repeats; finish_epoch, a function (epoch, loss,
+        seconds, optimizer) that returns whether to stop; start_epoch and optimizer_variables
+        where an earlier run is gone on with.
+    Returns: whether Ctrl-C ended it: after the step that is under way; a second one ends at once.
+    Raises: InputError where the loss is not finite, naming the batch's files, and where another
+        machine has gone.
+    """
+    start = phase.first_epoch if start_epoch is None else start_epoch
+    epochs = range(start, phase.last_epoch)
+    steps = count_steps(len(data["images"]), batch_size, options["repeats"])
+    with strategy.scope():
+        optimizer = make_optimizer(phase, steps, strategy, mixed_precision)
+        assign_all(optimizer.variables, optimizer_variables)
+    if strategy.num_replicas_in_sync > 1:
+        synchronize(phase.model)
+    policy = "mixed_float16" if mixed_precision else None
+    with temporary_dtype_policy(phase.model, policy), catch_interrupt() as asked:
+        batches = stream(strategy, data, batch_size, epochs=epochs, features=phase.features,
+                         random_crops=phase.random_crops, **options)
+        is_alone = strategy.num_replicas_in_sync == 1
+        step = make_step(strategy, phase.model, optimizer, loss, choose_call(phase, strategy),
+                         batches.element_spec if is_alone else None)
+        for epoch in epochs:
+            begin, losses = time.monotonic(), []
+            progress = Progress(f"Epoch {epoch + 1}", steps)
+            for number in range(steps):
+                losses.append(run_step(step, batches))
+                if not math.isfinite(losses[-1]):
+                    raise not_finite(losses[-1], data, batch_size, options, epoch, number)
+                if asked:
+                    return True
+                progress.show(number + 1)
+            if finish_epoch(epoch, float(np.mean(losses)), time.monotonic() - begin,
+                            optimizer) or asked:
+                break
+        return bool(asked)
+
+
+def run_step(step, batches):
+    """Runs one step and returns its loss; another machine's end is an InputError."""
+    try:
+        return float(step(*next(batches)))
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError,
+            tf.errors.CancelledError) as error:
+        raise InputError("Another worker has ended or can't be reached, so this one ends too. "
+                         "Start all of them again with RESUME = True: they go on after the last "
+                         f"whole epoch. ({str(error).splitlines()[0]})") from error
+
+
+def not_finite(value, data, batch_size, options, epoch, number):
+    """Returns the InputError for a loss that is no number; names the files of its batch."""
+    indices, _ = epoch_order(len(data["images"]), batch_size, True, options["seed"], epoch,
+                             options["repeats"])[number]
+    names = [data["training_names"][index] for index in indices]
+    return InputError(f"The loss is {value} in epoch {epoch + 1}, batch {number + 1}, with the "
+                      f"{len(names)} image(s) {list_names(names)}: look at them and their labels, "
+                      f"or lower LEARNING_RATE. The best model so far is kept.")
+
+
+@contextmanager
+def catch_interrupt():
+    """Gives a list that is no longer empty once Ctrl-C was pressed; the second one interrupts."""
+    asked = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def handle_interrupt(number, frame):
+        """Notes the first Ctrl-C; the second one interrupts."""
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        print("\nCtrl-C: ending after this batch; once more to end at once.", flush=True)
+
+    before = signal.signal(signal.SIGINT, handle_interrupt)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def assign_all(variables, arrays):
+    """Gives variables the values of arrays, in order; None leaves them as they are.
+
+    Raises: InputError where they are of other numbers or shapes.
+    """
+    if arrays is not None and [variable.shape for variable in variables] != [
+            array.shape for array in arrays]:
+        raise InputError("The optimizer's state is that of another part of the training: set "
+                         "EPOCHS and FINE_TUNE_FROM as they were, or RESUME = False to start "
+                         "again.")
+    for variable, array in zip(variables, arrays or [], strict=arrays is not None):
+        variable.assign(array)

@@ -1,0 +1,233 @@
+"""A whole run: the epochs with a frozen encoder, fine-tuning, what happens after each, resuming."""
+
+import functools
+import json
+import time
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from device.errors import InputError, list_names
+from device.files import write_json
+from segmentation.data.cache import BYTES_PER_GB
+from segmentation.evaluate import make_predictor, measure, warn_of_one_class
+from segmentation.int8.calibration import add_extreme_pixels, calibration_indices
+from segmentation.int8.features import cache_features, make_feature_function
+from segmentation.results import (
+    describe_model,
+    keep_previous_results,
+    save_model,
+    write_history,
+)
+from segmentation.saved_model import load_weights
+from segmentation.train.checkpoint import load_checkpoint, save_checkpoint
+from segmentation.train.fast_decoder import call_decoder, choose_training_dtype
+from segmentation.train.loop import Phase, choose_call, fit, temporary_dtype_policy
+from segmentation.workers import is_chief
+
+
+def train(model, data, loss, settings, strategy):
+    """Trains the model as the settings say and saves the best epoch as model.keras.
+
+    A frozen encoder never changes, so only the decoder is trained, on what the int8 encoder makes
+    of the images: faster than Keras' own encoder, and the decoder learns on what the device
+    computes. An encoder with random weights is trained as a part of the whole model.
+    Args: data, what import_data.load_data returns; loss, a function (labels, logits) -> scalar.
+    Returns: the record: history, list of a dict an epoch (the columns of history.csv), and best,
+        the metrics of the best epoch.
+    Raises: InputError as loop.fit does, and where the checkpoint to be resumed does not fit;
+        KeyboardInterrupt where Ctrl-C ended the first epoch: nothing in OUTPUT_DIR has changed.
+    """
+    record = {"constants": describe_run(model, data, settings), "epochs": 0, "history": [],
+              "best": None}
+    optimizer_variables, best_weights = None, []
+    if settings.resume:
+        optimizer_variables = resume(model, record, best_weights, settings)
+    options = {"augment": settings.augment, "seed": settings.seed,
+               "repeats": count_repeats(len(data["images"]), settings)}
+    is_interrupted = False
+    for phase in plan_phases(model, data, settings, record["epochs"]):
+        if best_weights and record["epochs"] == phase.first_epoch > 0:
+            model.set_weights(best_weights)  # fine-tuning starts from the best epoch
+        predict = make_predictor(choose_call(phase, strategy), phase.cached_features)
+        is_interrupted = fit(
+            phase, strategy, loss, data, settings.batch_size, options,
+            make_epoch_end(model, predict, data, settings, record, best_weights),
+            record["epochs"], optimizer_variables, settings.mixed_precision)
+        if record["best"] is None:
+            raise KeyboardInterrupt
+        if is_interrupted or is_patience_over(record, settings):
+            break
+        optimizer_variables = None
+    total = settings.epochs + settings.fine_tune_epochs
+    if is_interrupted and record["epochs"] < total:
+        print(f"Interrupted after {record['epochs']} of {total} epochs. To resume: RESUME = True, "
+              f"and python main.py again.", flush=True)
+    return record
+
+
+def plan_phases(model, data, settings, epochs_done):
+    """Yields the Phase of the frozen encoder, and that of fine-tuning where it is wanted."""
+    encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
+    epochs, all_epochs = settings.epochs, settings.epochs + settings.fine_tune_epochs
+    if encoder.trainable:
+        yield Phase(model, None, settings.learning_rate, 0, epochs)
+        return
+    if epochs_done < epochs:
+        print("Quantizing the encoder: the decoder is trained on its int8 features", flush=True)
+        calibration_images = data["images"][calibration_indices(len(data["images"]))]
+        features = make_feature_function(encoder, add_extreme_pixels(calibration_images))
+        cached_features = cache_features(features, settings.memory_limit_gb * BYTES_PER_GB)
+        fast_call = None if settings.mixed_precision else functools.partial(
+            call_decoder, decoder, training_dtype=choose_training_dtype())
+        yield Phase(decoder, features if settings.augment else cached_features,
+                    settings.learning_rate, 0, epochs, fast_call, cached_features)
+    if epochs_done < all_epochs and settings.fine_tune_epochs:
+        unfreeze(encoder, settings.fine_tune_from)
+        yield Phase(model, None, settings.fine_tune_learning_rate, epochs, all_epochs,
+                    random_crops=True)
+
+
+def count_repeats(count, settings):
+    """Returns how often an epoch goes through so few images, for MIN_STEPS_PER_EPOCH batches."""
+    return max(1, round(settings.min_steps_per_epoch * settings.batch_size / count))
+
+
+def unfreeze(encoder, first_layer):
+    """Makes the encoder trainable from the layer of this name on, batch normalization excepted.
+
+    Raises: InputError where the encoder has no such layer.
+    """
+    names = [layer.name for layer in encoder.layers]
+    if first_layer not in names:
+        raise InputError(f"FINE_TUNE_FROM {first_layer!r} is no layer of MobileNetV2: choose "
+                         f"block_1_expand to block_16_expand.")
+    encoder.trainable = True
+    for index, layer in enumerate(encoder.layers):
+        # Its statistics are ImageNet's, and those of a few pictures would spoil them.
+        layer.trainable = (index >= names.index(first_layer)
+                           and not isinstance(layer, keras.layers.BatchNormalization))
+
+
+# ---- after each epoch ------------------------------------------------------------------------
+
+
+def make_epoch_end(model, predict, data, settings, record, best_weights):
+    """Returns the function that loop.fit calls after each epoch.
+
+    It measures on the validation set with one confusion matrix, prints a line, saves the best model
+    and the checkpoint; it returns whether PATIENCE is over.
+    """
+    output_dir = Path(settings.output_dir)
+    writer = (tf.summary.create_file_writer(str(output_dir / "tensorboard"))
+              if settings.tensorboard and is_chief() else None)
+
+    def finish(epoch, loss, seconds, optimizer):
+        """Measures, prints, saves; see loop.fit."""
+        start = time.monotonic()
+        predictions = predict(data["validation_images"])
+        metrics = measure(predictions, data, settings.ignore_label)
+        row = {"epoch": epoch + 1, "loss": loss, "mean_iou": metrics["mean_iou"],
+               "mean_iou_without_background": metrics["mean_iou_without_background"],
+               "seconds": seconds, "evaluation_seconds": time.monotonic() - start,
+               **{f"iou {name}": iou for name, iou in zip(data["class_names"], metrics["iou"])}}
+        is_best = record["best"] is None or metrics["mean_iou"] > record["best"]["mean_iou"]
+        print(format_epoch(row, metrics, data["class_names"], is_best, settings), flush=True)
+        warn_of_one_class(predictions, data["class_names"])
+        if not record["history"] and is_chief():
+            keep_previous_results(output_dir)
+        record["history"].append(row)
+        record["epochs"] = epoch + 1
+        if is_best:
+            keep_best(model, {"epoch": epoch + 1, **metrics}, data, settings, record, best_weights)
+        if is_chief():
+            write_history(output_dir / "history.csv", record["history"])
+            save_checkpoint(output_dir, record, model.weights, optimizer.variables)
+        if writer is not None:
+            write_summary(writer, row)
+        return is_patience_over(record, settings)
+
+    return finish
+
+
+def keep_best(model, metrics, data, settings, record, best_weights):
+    """Notes the metrics as the best so far, keeps the weights, saves model.keras and model.json.
+
+    So a run that ends badly later leaves a model that can be converted.
+    """
+    record["best"], best_weights[:] = metrics, model.get_weights()
+    if is_chief():
+        output_dir = Path(settings.output_dir)
+        with temporary_dtype_policy(model, "float32" if settings.mixed_precision else None):
+            save_model(model, output_dir / "model.keras")
+        write_json(output_dir / "model.json", describe_model(model, data, settings, metrics))
+
+
+def is_patience_over(record, settings):
+    """Whether PATIENCE epochs have passed without a better mean IoU."""
+    return (settings.patience is not None
+            and record["epochs"] - record["best"]["epoch"] >= settings.patience)
+
+
+def format_epoch(row, metrics, class_names, is_best, settings):
+    """Returns an epoch's line: loss, mean IoU, the worst class and its IoU, seconds."""
+    occurring = [(iou, name) for iou, name in zip(metrics["iou"], class_names) if iou is not None]
+    worst_iou, worst = min(occurring)
+    total = settings.epochs + settings.fine_tune_epochs
+    return (f"epoch {row['epoch']:>{len(str(total))}}/{total}  loss {row['loss']:.4f}  mean IoU "
+            f"{100 * row['mean_iou']:5.2f} %  worst: {worst} {100 * worst_iou:.2f} %  "
+            f"{row['seconds'] + row['evaluation_seconds']:.1f} s" + ("  best" if is_best else ""))
+
+
+def write_summary(writer, row):
+    """Writes an epoch's numbers for TensorBoard."""
+    with writer.as_default(step=row["epoch"]):
+        for name, value in row.items():
+            if name != "epoch" and value is not None:
+                tf.summary.scalar(name, value)
+    writer.flush()
+
+
+# ---- resuming --------------------------------------------------------------------------------
+
+
+def describe_run(model, data, settings):
+    """Returns the constants that a resumed run must have in common with the interrupted one."""
+    return {"CLASS_NAMES": list(data["class_names"]), "IMAGE_SIZE": list(settings.image_size),
+            "DECODER_FILTERS": json.loads(json.dumps(settings.decoder_filters)),
+            "BATCH_SIZE": settings.batch_size, "IGNORE_LABEL": settings.ignore_label,
+            "frozen encoder": not model.get_layer("encoder").trainable,
+            "training images": data["training_names"]}
+
+
+def resume(model, record, best_weights, settings):
+    """Loads the checkpoint that an earlier run left in OUTPUT_DIR into the arguments.
+
+    Returns: the optimizer's variables, or None where the earlier run had ended a phase.
+    Raises: InputError where the earlier run had other classes, sizes, decoder, images.
+    """
+    output_dir = settings.output_dir
+    checkpoint = load_checkpoint(output_dir)
+    if checkpoint is None:
+        print(f"There is no checkpoint in {output_dir} to resume: starting at epoch 1.", flush=True)
+        return None
+    content, weights, optimizer_variables = checkpoint
+    differences = [f"{name} was {_shorten(content['constants'].get(name))} and is {_shorten(value)}"
+                   for name, value in record["constants"].items()
+                   if content["constants"].get(name) != value]
+    if differences:
+        raise InputError(f"The run in {output_dir} can't be resumed: {'; '.join(differences)}. Set "
+                         f"them as they were, or RESUME = False to start again.")
+    load_weights(model, output_dir)
+    best_weights[:] = model.get_weights()
+    model.set_weights(weights)
+    record.update(content)
+    print(f"Resuming after epoch {record['epochs']} (RESUME).", flush=True)
+    is_phase_over = record["epochs"] in (settings.epochs,
+                                         settings.epochs + settings.fine_tune_epochs)
+    return None if is_phase_over else optimizer_variables
+
+
+def _shorten(value):
+    return f"[{list_names(value)}]" if isinstance(value, list) else str(value)

@@ -1,0 +1,117 @@
+"""Tests of streaming.py: each image once an epoch, drawn by seed, augmented in pair, dealt out."""
+
+import numpy as np
+import pytest
+
+from segmentation.data import augmentation, batches
+
+
+def coded_pairs(count, size=(16, 24)):
+    """Images whose color tells the label at every pixel, so that a pair can be checked."""
+    labels = np.random.default_rng(1).integers(0, 2, (count, *size), dtype=np.uint8)
+    return np.repeat(labels[..., None] * 150 + 50, 3, axis=3).astype(np.uint8), labels
+
+
+def blobs(count, size=(32, 40)):
+    """Images of a large bright rectangle, class 1, on dark ground."""
+    labels = np.zeros((count, *size), np.uint8)
+    labels[:, 8:26, 10:30] = 1
+    return np.repeat(labels[..., None] * 150 + 50, 3, axis=3).astype(np.uint8), labels
+
+
+def test_dataset_streams_every_image_once_in_batches():
+    images, labels = coded_pairs(10)
+    batches = list(batches.make_dataset(images, labels, 4))
+    assert [len(image) for image, _ in batches] == [4, 4, 2]
+    assert batches[0][0].dtype == "float32" and batches[0][1].dtype == "uint8"
+    assert (np.concatenate([image for image, _ in batches]) == images).all()
+    assert (np.concatenate([label for _, label in batches]) == labels).all()
+
+
+def test_shuffling_differs_by_epoch_and_repeats_by_seed():
+    images = np.arange(32, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+
+    def stream(seed, epochs=range(2)):
+        dataset = batches.make_dataset(images, images[..., 0], 8, augment=True, shuffle=True,
+                                         seed=seed, epochs=epochs)
+        return [(image.numpy(), label.numpy()) for image, label in dataset]
+
+    both, again, second, other = stream(3), stream(3), stream(3, range(1, 2)), stream(4)
+    orders = [np.concatenate([label[:, 0, 0] for _, label in epoch])
+              for epoch in (both[:4], both[4:])]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(32))
+    assert (orders[0] != orders[1]).any()
+    # An epoch does not depend on those before: so an interrupted run can be gone on with.
+    for one, same in zip(both + both[4:], again + second, strict=True):
+        assert (one[0] == same[0]).all() and (one[1] == same[1]).all()
+    assert any((a[1] != b[1]).any() for a, b in zip(both, other))
+
+
+def test_a_small_set_is_gone_through_several_times_an_epoch():
+    batches = batches.epoch_order(5, 4, shuffle=True, repeats=3)
+    assert [len(indices) for indices, _ in batches] == [4, 4, 4, 3]
+    assert np.bincount(np.concatenate([indices for indices, _ in batches])).tolist() == [3] * 5
+
+
+@pytest.mark.parametrize("total", [2, 3])
+def test_devices_share_each_batch_without_overlap(total):
+    images, labels = coded_pairs(10)
+    images[:, 0, 0, 0] = np.arange(10)
+    shares = [list(batches.make_dataset(images, labels, 4, shuffle=True, seed=5, augment=False,
+                                          replicas=(device, device + 1, total)))
+              for device in range(total)]
+    whole = list(batches.make_dataset(images, labels, 4, shuffle=True, seed=5))
+    for number, (image, _) in enumerate(whole):
+        dealt = np.concatenate([share[number][0][:, 0, 0, 0] for share in shares])
+        assert sorted(dealt) == sorted(image[:, 0, 0, 0].numpy())
+
+
+def test_features_take_the_place_of_the_images():
+    images, labels = coded_pairs(6)
+
+    def features(batch):
+        assert batch.dtype == np.uint8
+        return [batch[:, ::2, ::2].astype(np.float32), batch.mean((1, 2, 3), dtype=np.float32)]
+
+    (first, second), label = next(iter(batches.make_dataset(images, labels, 4,
+                                                              features=features)))
+    assert first.shape == (4, 8, 12, 3) and (first.numpy() == images[:4, ::2, ::2]).all()
+    assert np.allclose(second, images[:4].mean((1, 2, 3))) and (label.numpy() == labels[:4]).all()
+
+
+def test_augmentation_changes_image_and_label_in_pair():
+    images, labels = coded_pairs(4)
+    random, flipped, changed = np.random.default_rng(0), 0, 0
+    for _ in range(200):
+        draws = random.random((4, batches.RANDOM_NUMBERS), np.float32)
+        image, label = augmentation.augment_batch(images.astype(np.float32), labels, draws)
+        image, label = image.numpy(), label.numpy()
+        assert image.min() >= 0 and image.max() <= 255
+        for index in range(4):
+            # Whatever was drawn, the brighter pixels are still those of class 1.
+            bright, dark = image[index][label[index] == 1], image[index][label[index] == 0]
+            assert bright.min() > dark.max()
+            flipped += (label[index] != labels[index]).any()
+            changed += np.abs(image[index].mean() - images[index].mean()) > 1
+    assert 300 < flipped < 500 and changed > 600
+
+
+def test_a_larger_or_smaller_view_keeps_the_pair_together(monkeypatch):
+    monkeypatch.setattr(augmentation, "SCALE_RANGE", (0.5, 2.0))
+    monkeypatch.setattr(augmentation, "COLOR_RANGE", 0.0)
+    images, labels = blobs(4)
+    random, sides, ignored = np.random.default_rng(0), [], 0
+    for _ in range(200):
+        draws = random.random((4, batches.RANDOM_NUMBERS), np.float32)
+        image, label = augmentation.augment_batch(images.astype(np.float32), labels, draws,
+                                               windows=True)
+        image, label = image.numpy()[..., 0], label.numpy()
+        assert set(np.unique(label)) <= {0, 1, 255}
+        assert (image[label == 255] == augmentation.PADDING).all()
+        inside = label != 255
+        # 125 lies half way: bilinear edges are a pixel wide, nearest ones fall on their middle.
+        assert ((image[inside] > 125) == (label[inside] == 1)).mean() > 0.97
+        sides.append((label == 1).sum((1, 2)))
+        ignored += (label == 255).any((1, 2)).sum()
+    assert np.min(sides) < 0.4 * labels[0].sum() < 2 * labels[0].sum() < np.max(sides)
+    assert 300 < ignored < 500

@@ -1,0 +1,430 @@
+"""Tests of cache.py: sets above MEMORY_LIMIT_GB are read as others are, and a cache is not trusted
+unless it is whole and nothing has changed.
+"""
+
+import errno
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from conftest import write_pair, write_square_pairs
+
+import import_data
+import main
+from device import images
+from device.errors import InputError
+from import_data import import_images
+from segmentation import evaluate, results
+from segmentation.data import cache, reading
+from segmentation.data.batches import make_dataset
+from segmentation.data.classes import count_pixels
+from segmentation.data.pairing import Pairs, pair_files
+from segmentation.int8.quantize import add_extreme_pixels, calibration_indices
+
+SIZE = (16, 24)
+REUSED, MADE = "Reusing", "Decoding"
+
+
+@pytest.fixture
+def set_dirs(folders):
+    """Two folders with twelve pairs."""
+    write_square_pairs(folders, 12)
+    return folders
+
+
+@pytest.fixture
+def read(set_dirs, tmp_path, capsys):
+    """A function that reads all pairs through the cache: the arrays, and what it printed."""
+    def read_pairs(image_size=SIZE, purpose="pairs"):
+        arrays = reading.read_pairs(pair_files(*set_dirs), image_size, None, 0,
+                                        tmp_path / "cache", purpose)
+        return arrays, capsys.readouterr().out
+    return read_pairs
+
+
+@pytest.fixture
+def cache_files(read, tmp_path):
+    """The folder of a cache that has just been made."""
+    read()
+    folder, = (tmp_path / "cache").iterdir()
+    return folder
+
+
+def assert_equal_to_plain(arrays, folders, image_size=SIZE):
+    for stored, plain in zip(arrays, reading.read_pairs(pair_files(*folders), image_size)):
+        assert isinstance(stored, cache.StoredArray)
+        assert stored.shape == plain.shape and stored.dtype == plain.dtype
+        assert (stored[:] == plain).all()
+
+
+# ---- the same as in memory -------------------------------------------------------------------
+
+
+def test_first_and_second_start_give_what_memory_gives(read, set_dirs):
+    first, printed = read()
+    assert printed.startswith(MADE) and "no cache of them yet" in printed
+    assert_equal_to_plain(first, set_dirs)
+    second, printed = read()
+    assert printed.startswith(REUSED)
+    assert_equal_to_plain(second, set_dirs)
+
+
+@pytest.mark.parametrize("index", [
+    0, -1, np.int64(3), slice(2, 5), slice(None), slice(None, None, 2), slice(5, 2), [3, 1, 3],
+    np.array([11, 0]), np.arange(12) > 6, np.array([], int), (1, ..., 0),
+    (slice(None), 0, 0), Ellipsis, np.array([[1, 2], [-1, 0]])])
+def test_every_index_gives_what_a_plain_array_gives(read, set_dirs, index):
+    plain = reading.read_pairs(pair_files(*set_dirs), SIZE)[0]
+    stored = read()[0][0]
+    assert np.array_equal(stored[index], plain[index])
+    assert stored[index].dtype == plain.dtype
+
+
+def test_stored_arrays_behave_like_plain_ones(read, set_dirs, monkeypatch):
+    monkeypatch.setattr(cache, "BLOCK_BYTES", 5 * SIZE[0] * SIZE[1])  # several blocks
+    images, labels, values = read()[0]
+    plain_images, plain_labels, plain_values = reading.read_pairs(pair_files(*set_dirs), SIZE)
+    assert np.array_equal(np.stack(list(images)), plain_images)
+    assert np.array_equal(labels, plain_labels) and len(labels) == 12
+    assert np.array_equal(values.any(axis=0), plain_values.any(axis=0))
+    assert np.array_equal(count_pixels(labels, 3), count_pixels(plain_labels, 3))
+    assert labels.ndim == 3 and labels.size == plain_labels.size
+    for wrong in (12, -13):
+        with pytest.raises(IndexError):
+            images[wrong]
+    with pytest.raises(IndexError):
+        images[[12]]
+    with pytest.raises(ValueError, match="reduced along 0"):
+        values.any(axis=1)
+
+
+def test_import_images_gives_the_same_with_and_without_limit(set_dirs, tmp_path, capsys):
+    plain = import_images(*set_dirs, SIZE)
+    table = capsys.readouterr().out
+    for line_number in (MADE, REUSED):
+        stored = import_images(*set_dirs, SIZE, memory_limit_gb=0, cache_dir=tmp_path / "cache")
+        assert all(np.array_equal(a, b) for a, b in zip(stored, plain))
+        printed = capsys.readouterr().out
+        assert printed.startswith(line_number) and printed.endswith(table)
+
+
+def test_dataset_of_stored_arrays_gives_the_same_batches(read, set_dirs):
+    plain = reading.read_pairs(pair_files(*set_dirs), SIZE)
+    streams = [make_dataset(*arrays[:2], 5, augment=True, shuffle=True, seed=4)
+               for arrays in (plain, read()[0])]
+    for (image, label), (stored_image, stored_label) in zip(*streams):
+        assert np.array_equal(image, stored_image) and np.array_equal(label, stored_label)
+
+
+def test_small_sets_stay_in_memory_and_leave_no_folder(set_dirs, tmp_path):
+    needed = cache.decoded_bytes(12, SIZE)
+    for limit in (None, needed / 10**9):
+        images, _, _ = import_images(*set_dirs, SIZE, memory_limit_gb=limit,
+                                     cache_dir=tmp_path / "cache")
+        assert isinstance(images, np.ndarray) and not (tmp_path / "cache").exists()
+
+
+def test_wrong_values_are_found_in_a_cache_too(set_dirs, tmp_path):
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"beyond the 2 classes.*2 in 001\.png"):
+            import_images(*set_dirs, SIZE, ["background", "disc"], memory_limit_gb=0,
+                          cache_dir=tmp_path / "cache")
+
+
+# ---- made anew -------------------------------------------------------------------------------
+
+
+def change_content_alone(folders):
+    """Another label of the same number of bytes, whose modification time is put back."""
+    path = folders[1] / "003.png"
+    content, state = bytearray(path.read_bytes()), path.stat()
+    other = (folders[1] / "005.png").read_bytes()
+    path.write_bytes(other if len(other) == len(content) else content)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+CHANGES = {
+    "content of the same size and time": change_content_alone,
+    "content": lambda folders: write_pair(folders, "003", np.eye(32)),
+    "added": lambda folders: write_pair(folders, "100", np.eye(32)),
+    "removed": lambda folders: [(folder / "003.png").unlink() for folder in folders],
+    "renamed": lambda folders: [(folder / "003.png").rename(folder / "3.png")
+                                for folder in folders],
+    "swapped": lambda folders: [
+        (folders[0] / a).rename(folders[0] / b)
+        for a, b in (("003.png", "x"), ("004.png", "003.png"), ("x", "004.png"))],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_changed_files_make_it_anew_in_the_old_place(read, set_dirs, cache_files, change):
+    change(set_dirs)
+    arrays, printed = read()
+    assert printed.startswith(MADE) and "have changed" in printed
+    assert_equal_to_plain(arrays, set_dirs)
+    assert list(cache_files.parent.iterdir()) == [cache_files]  # no stale one is left
+    assert read()[1].startswith(REUSED)
+
+
+def test_another_image_size_or_version_makes_it_anew(read, set_dirs, cache_files, monkeypatch):
+    arrays, printed = read((8, 8))
+    assert printed.startswith(MADE)
+    assert_equal_to_plain(arrays, set_dirs, (8, 8))
+    monkeypatch.setattr(cache, "FORMAT_VERSION", cache.FORMAT_VERSION + 1)
+    assert read((8, 8))[1].startswith(MADE)
+    assert list(cache_files.parent.iterdir()) == [cache_files]
+
+
+def test_each_purpose_and_each_folder_has_its_own(read, set_dirs, cache_files, capsys):
+    assert read(purpose="validation")[1].startswith(MADE)
+    assert read()[1].startswith(REUSED)
+    other = set_dirs[0].with_name("other")
+    shutil.copytree(set_dirs[0], other)
+    reading.read_pairs(pair_files(other, set_dirs[1]), SIZE, None, 0, cache_files.parent)
+    capsys.readouterr()
+    assert len(list(cache_files.parent.iterdir())) == 3
+    assert read()[1].startswith(REUSED)
+
+
+def flip_byte(path):
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+
+
+def edit_manifest(folder, key, value):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+
+
+DAMAGES = {
+    "no manifest": lambda folder: (folder / "manifest.json").unlink(),
+    "half a manifest": lambda folder: (folder / "manifest.json").write_text('{"signature": "'),
+    "a manifest of another kind": lambda folder: (folder / "manifest.json").write_text("[1]"),
+    "no signature": lambda folder: edit_manifest(folder, "signature", None),
+    "a count of pixels": lambda folder: edit_manifest(folder, "value_counts", [5] * 256),
+    "no array": lambda folder: (folder / "labels.npy").unlink(),
+    "empty array": lambda folder: (folder / "images.npy").write_bytes(b""),
+    "no array file": lambda folder: (folder / "images.npy").write_bytes(b"x" * 10000),
+    "truncated": lambda folder: os.truncate(folder / "images.npy", 5000),
+    "one byte missing": lambda folder: os.truncate(
+        folder / "values.npy", (folder / "values.npy").stat().st_size - 1),
+    "a byte of an image": lambda folder: flip_byte(folder / "images.npy"),
+    "a byte of a label": lambda folder: flip_byte(folder / "labels.npy"),
+    "a byte of the values": lambda folder: flip_byte(folder / "values.npy"),
+    "a checksum": lambda folder: flip_byte(folder / "checks.npy"),
+    "fewer records": lambda folder: np.save(folder / "labels.npy", np.zeros((11, *SIZE), np.uint8)),
+    "objects": lambda folder: np.save(folder / "labels.npy", np.array([{}] * 12, object)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_cache_is_made_anew(read, set_dirs, cache_files, damage):
+    damage(cache_files)
+    arrays, printed = read()
+    assert printed.startswith(MADE) and "because" in printed
+    assert_equal_to_plain(arrays, set_dirs)
+    assert read()[1].startswith(REUSED)
+
+
+def test_a_killed_run_leaves_nothing_that_is_trusted(read, set_dirs, cache_files):
+    cache_files.rename(cache_files.with_name(cache_files.name + ".part"))
+    arrays, printed = read()
+    assert printed.startswith(MADE)
+    assert_equal_to_plain(arrays, set_dirs)
+    assert list(cache_files.parent.iterdir()) == [cache_files]
+
+
+def test_an_interrupted_run_leaves_nothing(read, tmp_path, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(images, "decode_label", interrupt)
+        read()
+    assert list((tmp_path / "cache").iterdir()) == []
+    assert read()[1].startswith(MADE)
+
+
+def test_bad_pairs_are_named_and_leave_nothing(read, set_dirs, tmp_path):
+    (set_dirs[0] / "004.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"1 file\(s\) in .* can't be read as an image: 004"):
+        read()
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_no_byte_of_the_small_files_or_headers_may_change(read, cache_files):
+    """Whatever byte is flipped, the cache is refused, never an error of another kind."""
+    signature = cache.sign(Pairs(), SIZE)
+    edit_manifest(cache_files, "signature", signature)
+    shape = 12, SIZE
+    cache.open_cache(cache_files, signature, *shape)
+    for path in sorted(cache_files.iterdir()):
+        whole = path.read_bytes()
+        for position in range(0, min(len(whole), 400), 3):
+            for bit in (1, 128):
+                content = bytearray(whole)
+                content[position] ^= bit
+                path.write_bytes(content)
+                try:
+                    arrays = cache.open_cache(cache_files, signature, *shape)
+                except cache.UnusableError:
+                    continue
+                assert path.name == "manifest.json"  # the name of an entry that nobody reads
+                assert arrays[0].shape == (12, *SIZE, 3)
+        path.write_bytes(whole)
+
+
+# ---- the disk --------------------------------------------------------------------------------
+
+
+def test_too_little_space_is_said_before_anything_is_decoded(read, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(
+        10**9, 10**9, 10**7))
+    monkeypatch.setattr(images, "decode_image", None)
+    with pytest.raises(InputError) as error:
+        read()
+    sentence = str(error.value)
+    assert "need 0.10 GB" in sentence and "only 0.01 GB are free" in sentence
+    assert "CACHE_DIR" in sentence and "MEMORY_LIMIT_GB" in sentence and "\n" not in sentence
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_disk_full_while_writing_is_one_sentence(read, tmp_path, monkeypatch):
+    def write(array, index, record):
+        if index == 7:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(cache.StoredArray, "__setitem__", write)
+    with pytest.raises(InputError, match=r"need 0\.10 GB .*No space left on device.*CACHE_DIR"):
+        read()
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_cache_dir_that_is_a_file_is_one_sentence(read, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(InputError, match=r"can't be written.*CACHE_DIR"):
+        read()
+
+
+def test_a_file_cut_while_in_use_is_one_sentence(read, cache_files):
+    images = read()[0][0]
+    os.truncate(cache_files / "images.npy", 1000)
+    with pytest.raises(InputError, match=r"images\.npy was cut.*start again"):
+        images[5]
+
+
+# ---- main.py ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def main_dirs(set_dirs, tmp_path, monkeypatch):
+    """main.py's constants for the twelve pairs, all of which go through the cache."""
+    for name, value in {"IMAGE_DIR": str(set_dirs[0]), "LABEL_DIR": str(set_dirs[1]),
+                        "IMAGE_SIZE": (32, 64), "OUTPUT_DIR": str(tmp_path / "output"),
+                        "MEMORY_LIMIT_GB": 0}.items():
+        monkeypatch.setattr(main, name, value)
+    return set_dirs
+
+
+def snapshot(folder):
+    return {path: (path.stat().st_mtime_ns, path.read_bytes())
+            for path in folder.rglob("*") if path.is_file()}
+
+
+def test_load_data_gives_the_same_from_the_cache(main_dirs, tmp_path, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(main, "MEMORY_LIMIT_GB", 1)
+        plain = import_data.load_data()
+    table = capsys.readouterr().out
+    assert not (tmp_path / "output").exists()
+    for what in (MADE, REUSED):
+        data = import_data.load_data()
+        printed = capsys.readouterr().out
+        assert printed.count(what) == 2 and printed.endswith(table)
+        assert data.keys() == plain.keys()
+        for key, value in plain.items():
+            assert np.array_equal(data[key], value), key
+    assert sorted(path.name.split("_")[0] for path in (tmp_path / "output/cache").iterdir()) == [
+        "training", "validation"]
+    monkeypatch.setattr(main, "CACHE_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("TF_CONFIG", '{"task": {"index": 1}}')
+    import_data.load_data()
+    assert len(list((tmp_path / "elsewhere/worker_1").iterdir())) == 2
+
+
+def test_training_uses_stored_arrays_as_plain_ones(main_dirs, tmp_path):
+    data = import_data.load_data()
+    whole = {name: data[name][:] for name in ("images", "validation_images", "validation_labels")}
+    chosen = calibration_indices(len(data["images"]))
+    calibration = add_extreme_pixels(data["images"][chosen])
+    assert np.array_equal(calibration, add_extreme_pixels(whole["images"][chosen]))
+    assert np.array_equal(data["images"][:], whole["images"])  # the two ends are in a copy alone
+
+    def features(batch):
+        return [batch.astype(np.float32).mean((1, 2))]
+
+    for labels in (data["labels"], data["labels"][:]):
+        (feature,), label = next(iter(make_dataset(data["images"], labels, 5, features=features)))
+        assert np.array_equal(feature, features(whole["images"][:5])[0])
+        assert np.array_equal(label, labels[:5])
+    predictions = evaluate.make_predictor(lambda batch, training: batch)(data["validation_images"], 2)
+    assert np.array_equal(predictions, whole["validation_images"].argmax(-1))
+    assert evaluate.measure(predictions, data) == evaluate.measure(predictions, {**data, **whole})
+    results.draw_predictions(tmp_path / "predictions.png", predictions, data)
+    assert (tmp_path / "predictions.png").stat().st_size > 1000
+
+
+def what_load_data_says():
+    with pytest.raises(InputError) as error:
+        import_data.load_data()
+    return str(error.value).split("\n")
+
+
+def test_faulty_files_are_said_together_and_leave_nothing(main_dirs, tmp_path, monkeypatch):
+    content = {}
+    for stem in ("001", "002", "003"):
+        path = main_dirs[0] / f"{stem}.png"
+        content[path] = path.read_bytes()
+        path.write_bytes(b"")
+    write_pair(main_dirs, "007", np.full((32, 32), 9))
+    (main_dirs[1] / "classes.txt").write_text("background\nsquare\ndisc\n")
+    through_cache = what_load_data_says()
+    assert not list((tmp_path / "output/cache").glob("*.part"))
+    assert not list((tmp_path / "output/cache").glob("training*"))
+    monkeypatch.setattr(main, "MEMORY_LIMIT_GB", 1)
+    assert through_cache == what_load_data_says()
+    assert ["001.png" in sentence for sentence in through_cache] == [True, False]
+    assert "9 in 007.png" in through_cache[1]
+
+
+def test_a_wrong_constant_or_lone_file_leaves_the_cache_alone(main_dirs, tmp_path, monkeypatch):
+    import_data.load_data()
+    before = snapshot(tmp_path)
+    for name, value in {"SEED": -1, "IMAGE_SIZE": (33, 64), "MEMORY_LIMIT_GB": "2",
+                        "CACHE_DIR": 7, "OUTPUT_DIR": None}.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(main, name, value)
+            said, = what_load_data_says()
+        assert said.startswith(name)
+    assert snapshot(tmp_path) == before
+    for path in (main_dirs[0] / "004.png", main_dirs[1] / "006.png"):
+        before.pop(path)
+        path.unlink()
+    assert len(what_load_data_says()) == 2
+    assert snapshot(tmp_path) == before
+
+
+def test_a_cache_that_cannot_be_written_is_said_with_faulty_files(
+        main_dirs, tmp_path, monkeypatch):
+    """The training files are faulty, and then there is no room for the validation files."""
+    for path in main_dirs[0].iterdir():
+        path.write_bytes(b"")
+    rooms = iter([10**12, 10**7])
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(
+        10**12, 0, next(rooms)))
+    files, disk = what_load_data_says()
+    assert "can't be read as an image" in files and "only 0.01 GB are free" in disk
+    assert list((tmp_path / "output/cache").iterdir()) == []

@@ -1,0 +1,212 @@
+"""Tests of equalize.py: the encoder computes the same, and int8 loses less of it."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import SHARED
+
+from device.files import find_images
+from device.images import read_image
+from get_model import get_encoder
+from segmentation.int8 import equalize, features, quantize
+
+
+@pytest.fixture(scope="module")
+def random_encoder():
+    """An encoder with random weights whose batch normalization knows its images of 32x64."""
+    keras.utils.set_random_seed(0)
+    encoder = get_encoder((32, 64), None)
+    images = np.random.default_rng(0).integers(0, 256, (9, 32, 64, 3), dtype=np.uint8)
+    for _ in range(20):
+        encoder(scale(images), training=True)
+    return encoder, images
+
+
+@pytest.fixture(scope="module")
+def pretrained_encoder():
+    """ImageNet's encoder, and images of birds, of 64x96."""
+    weights = SHARED / "weights/mobilenet_v2_1.0_160_no_top.weights.h5"
+    if not weights.exists():
+        pytest.skip("the pretrained weights do not lie in shared/weights beside the project")
+    paths = find_images(Path(__file__).parents[1] / "sample_data/images")[:24]
+    return get_encoder((64, 96), weights), np.stack([read_image(p, (64, 96)) for p in paths])
+
+
+def scale(images):
+    """The encoder's input: 0..255 becomes [-1, 1]."""
+    return images / np.float32(127.5) - 1
+
+
+def relative_errors(outputs, wanted):
+    """The squared error of each output as a share of its variance."""
+    return [np.square(np.asarray(a) - np.asarray(b)).mean() / np.var(b)
+            for a, b in zip(outputs, wanted)]
+
+
+# ---- the same function -----------------------------------------------------------------------
+
+
+def test_folding_changes_nothing(random_encoder):
+    encoder, images = random_encoder
+    copy = equalize.unfold(equalize.fold(encoder), encoder)
+    errors = relative_errors(copy(scale(images), training=False),
+                             encoder(scale(images), training=False))
+    assert len(errors) == 5 and max(errors) < 1e-8
+
+
+def test_the_equalized_encoder_computes_the_same(random_encoder, pretrained_encoder):
+    for encoder, images in (random_encoder, pretrained_encoder):
+        before = encoder.get_weights()
+        copy = equalize.equalize(encoder, images[::2])  # and on images that it was not made with
+        errors = relative_errors(copy(scale(images), training=False),
+                                 encoder(scale(images), training=False))
+        assert max(errors) < 1e-6
+        assert all(np.array_equal(a, b) for a, b in zip(before, encoder.get_weights()))
+        assert not np.allclose(copy.get_layer("block_1_project").get_weights()[0],
+                               encoder.get_layer("block_1_project").get_weights()[0])
+
+
+def test_int8_loses_less_of_it(pretrained_encoder, monkeypatch):
+    encoder, images = pretrained_encoder
+    wanted = encoder(scale(images[1::2]), training=False)
+    errors = []
+    for way in (lambda encoder, images: encoder, equalize.equalize):
+        monkeypatch.setattr(equalize, "equalize", way)
+        features = features.make_feature_function(encoder, quantize.add_extreme_pixels(images[::2]))
+        errors.append(relative_errors(features(images[1::2]), wanted))
+    assert all(ours < 0.95 * plain for plain, ours in zip(*errors))
+    assert errors[1][0] < 0.6 * errors[0][0]
+
+
+# ---- by hand ---------------------------------------------------------------------------------
+
+
+def test_activations_are_summed_up_by_hand():
+    batches = [{"block_1_project_BN": np.float32([[1, 2], [0, 3]]),
+                "block_1_expand_relu": np.float32([[0, 6], [3, 5]])},
+               {"block_1_project_BN": np.float32([[-1, 0]]),
+                "block_1_expand_relu": np.float32([[0.5, 0]])}]
+    moments, active = equalize.measure(batches)
+    assert moments["block_1_project_BN"].tolist() == [[2, 2], [2, 13]]
+    assert active["block_1_expand_relu"].tolist() == [2, 1]
+
+
+def test_peaks_are_those_of_the_new_channels():
+    chain = ("block_1", "block_2")
+    batches = [{name: np.float32([[1, -2]]) for name in equalize.outputs_of(chain)},
+               {"block_2_add": np.float32([[-5, 0]]),
+                "Conv1_relu": np.full((2, equalize.CONV1_CHANNELS), 4, np.float32)}]
+    peaks = equalize.measure_max_abs(batches, {chain: np.array([[1.0, 1.0], [0.0, 3.0]])})
+    assert peaks["block_1_project_BN"].tolist() == [1, 6]
+    assert peaks["block_2_add"].tolist() == [5, 6]
+    assert peaks["Conv1_relu"].tolist() == [4] * equalize.CONV1_CHANNELS
+
+
+def test_chains_and_their_readers():
+    assert sum(equalize.RESIDUAL_STAGES, ()) == equalize.BLOCKS[:-1]
+    assert equalize.consumers_of(("expanded_conv",)) == ["block_1_expand"]
+    assert equalize.consumers_of(("block_1", "block_2")) == ["block_2_expand", "block_3_expand"]
+    assert equalize.outputs_of(("block_1", "block_2")) == [
+        "block_1_project_BN", "block_2_project_BN", "block_2_add"]
+
+
+def test_level_peaks_by_hand():
+    peaks = {"block_1_project_BN": np.array([1.0, 3.0]),  # of their mean: 0.5, 1.5
+             "block_2_project_BN": np.array([4.0, 4.0]), "block_2_add": np.array([6.0, 2.0])}
+    matrix = equalize.scale_to_equal_max(("block_1", "block_2"), np.array([[3.0, 0.0], [0.0, 3.0]]), peaks)
+    assert np.allclose(matrix, [[2, 0], [0, 2]])  # 1.5 is either channel's largest
+
+
+def test_chosen_channels_suffer_less_from_rounding():
+    """A channel of little variance that is amplified, and a large one that is not."""
+    chain = ("expanded_conv",)
+    moments = {"expanded_conv_project_BN": np.diag([100.0, 1.0, 25.0])}
+    folded = {"block_1_expand": [np.diag([0.1, 10.0, 1.0])[None, None], np.zeros(3)]}
+    active = {"block_1_expand_relu": np.ones(3)}
+    wanted = equalize.sensitivity(chain, folded, active)
+    assert np.allclose(wanted, np.diag([0.01, 100, 1]))
+
+    def error(matrix):
+        """The readers' error in units of step^2 / 12, the step that of the largest channel."""
+        inverse = np.linalg.inv(matrix)
+        mean_squares = np.diag(matrix @ moments["expanded_conv_project_BN"] @ matrix.T)
+        return mean_squares.max() * np.trace(inverse.T @ wanted @ inverse)
+
+    matrix = equalize.choose_channels(chain, folded, moments, active)
+    channel_scales = np.diag([0.1, 1.0, 0.2])
+    assert np.isclose(error(np.eye(3)), 10101) and np.isclose(error(channel_scales), 126)
+    # The rotation makes the channels nearly alike; the least there is are (1 + 10 + 5)^2 / 3.
+    assert 16 ** 2 / 3 <= error(matrix) < 0.5 * error(np.eye(3))
+    alike = matrix / np.sqrt(np.diag(matrix @ np.diag([100.0, 1, 25]) @ matrix.T))[:, None]
+    assert error(alike) < error(channel_scales)
+
+
+def test_rewritten_bottlenecks_are_read_as_before():
+    random = np.random.default_rng(0)
+    folded = {"expanded_conv_project": [random.normal(size=(1, 1, 4, 3)), random.normal(size=3)],
+              "block_1_expand": [random.normal(size=(1, 1, 3, 5)), random.normal(size=5)]}
+
+    def run(values):
+        for kernel, bias in folded.values():
+            values = values @ kernel[0, 0] + bias
+        return values
+
+    values = random.normal(size=(7, 4))
+    before, kernel = run(values), folded["expanded_conv_project"][0]
+    equalize.rewrite(("expanded_conv",), random.normal(size=(3, 3)), folded)
+    assert np.allclose(run(values), before)
+    assert not np.allclose(folded["expanded_conv_project"][0], kernel)
+
+
+def test_matrix_power_by_hand():
+    assert np.allclose(equalize.matrix_power(np.diag([4.0, 9.0]), -0.5), np.diag([1 / 2, 1 / 3]))
+    matrix = np.array([[2.0, 1.0], [1.0, 2.0]])
+    root = equalize.matrix_power(matrix, 0.5)
+    assert np.allclose(root @ root, matrix) and np.allclose(root, root.T)
+    assert np.allclose(equalize.matrix_power(np.zeros((2, 2)), -0.5), np.eye(2))
+
+
+def test_images_of_one_color_and_few_values_are_no_error(random_encoder):
+    encoder, images = random_encoder
+    for some in (np.zeros_like(images), images[:1]):
+        copy = equalize.equalize(encoder, some)
+        errors = relative_errors(copy(scale(images), training=False),
+                                 encoder(scale(images), training=False))
+        assert max(errors) < 1e-4
+
+
+def test_copies_go_where_they_help_most():
+    # 16 saves 12 as two and 16/4 - 16/9 = 2.2 as three copies; 4 saves 3, then.
+    assert equalize.count_copies(np.array([16.0, 4.0, 0.5, 99.0, 99.0]), [3, 4]).tolist() == [
+        2, 2, 1, 1, 1]
+    assert equalize.count_copies(np.array([16.0, 2.0]), []).tolist() == [1, 1]
+
+
+def test_dead_channels_become_copies_a_part_of_a_step_apart():
+    """Of three channels of the first convolution one is dead; channel 0 hardly varies."""
+    kernel = np.zeros((1, 1, 3, 3))
+    kernel[0, 0, 0] = [0.1, 1.0, 1.0]
+    bias = np.array([3.0, 2.0, -2.0])  # 1 - 2 is below 0 for whatever input
+    folded = {"Conv1": [kernel, bias],
+              "expanded_conv_depthwise": [np.array([10.0, 1, 1]).reshape(1, 1, 1, 3),
+                                          np.array([-28.0, 0, 0.5])],  # 0.5: seen all the same
+              "expanded_conv_project": [np.ones((1, 1, 3, 1)), np.zeros(1)],
+              "block_1_expand": [np.ones((1, 1, 1, 1)), np.zeros(1)]}
+    active = {"expanded_conv_depthwise_relu": np.ones(3), "block_1_expand_relu": np.ones(1)}
+
+    def run(values, step=None):
+        """The first block of inputs (n,); the first convolution's output rounded, or not."""
+        (first, first_bias), (second, second_bias), (third, third_bias), _ = folded.values()
+        hidden = np.clip(values[:, None] * first[0, 0, 0] + first_bias, 0, 6)
+        hidden = np.round(hidden / step) * step if step else hidden
+        return np.clip(hidden * second[0, 0, 0] + second_bias, 0, 6) @ third[0, 0] + third_bias
+
+    values, step = np.linspace(-1, 1, 4001), 6 / 255
+    before = run(values)
+    error = np.square(run(values, step) - before).mean()
+    equalize.split_outlier_channels(folded, active, {"Conv1_relu": np.array([3.1, 6.0, 0.0])})
+    assert np.allclose(run(values), before)
+    assert np.square(run(values, step) - before).mean() < 0.3 * error  # two copies: a quarter
+    assert np.isclose(abs(folded["Conv1"][1][2] - folded["Conv1"][1][0]), step / 2)
