@@ -17,7 +17,7 @@ import numpy as np
 from device.drawing import save_mask, save_overlay
 from device.errors import list_names, run_script
 from device.images import load_image, resize_image
-from device.model_info import find_output_dir, read_classes
+from device.model_info import TFLITE_FILE, find_output_dir, read_classes
 from device.sources import fit_image, read_camera, read_files
 from device.tflite import choose_model, model_shape, most_likely_classes, open_model, run_model
 
@@ -86,7 +86,7 @@ def format_times(seconds):
 
 def main():
     """Predicts all pictures; returns the exit code: 1 where some could not be read, else 0."""
-    path = MODEL_PATH or find_output_dir(Path(__file__).parent) / "model_int8.tflite"
+    path = MODEL_PATH or find_output_dir(Path(__file__).parent) / TFLITE_FILE
     path, delegate, sentence = choose_model(path, DELEGATE)
     print(sentence)
     interpreter = open_model(path, THREADS, delegate)

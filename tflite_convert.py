@@ -16,7 +16,7 @@ import numpy as np
 import main as main_script
 from device.errors import InputError, run_script
 from device.files import write_json, write_whole
-from device.model_info import read_model_info
+from device.model_info import TFLITE_FILE, read_model_info
 from get_model import load_model
 from import_data import CALIBRATION_FIELDS, load_calibration_images
 from segmentation.edgetpu.compiler import (
@@ -37,7 +37,6 @@ OUTPUT_TYPE = "int8"  # of the logits, int8 or uint8
 COMPILER_SECONDS = 300  # time limit of edgetpu_compiler
 
 SAME_IMAGES = 10  # images on which the repaired file must equal the converter's, bit for bit
-MODEL_FILE = "model_int8.tflite"
 
 
 def check_same_bits(converted, repaired, images):
@@ -97,7 +96,7 @@ def main():
     model_bytes = unfuse_activations(converted)
     check_same_bits(converted, model_bytes, images[:SAME_IMAGES])
     (in_scale, in_zero), (out_scale, out_zero) = check_all_int8(model_bytes)
-    path = output_dir / MODEL_FILE
+    path = output_dir / TFLITE_FILE
     write_whole(path, lambda file: file.write(model_bytes))
 
     report = check_model(path)

@@ -18,7 +18,7 @@ import main as main_script
 from device.drawing import color_mask, save_grid
 from device.errors import InputError, run_script
 from device.files import write_json
-from device.model_info import read_model_info
+from device.model_info import TFLITE_FILE, read_model_info
 from device.tflite import choose_model, model_shape, open_model, run_model
 from get_model import load_model
 from import_data import (
@@ -31,7 +31,6 @@ from segmentation.evaluate import make_predictor
 from segmentation.int8.features import make_feature_function
 from segmentation.int8.quantize import layer_errors, prepare
 from segmentation.metrics import confusion_matrix, format_iou_table, summarize
-from tflite_convert import MODEL_FILE
 
 # Bounds
 MIN_AGREEMENT = 0.97  # share of pixels to which Keras and int8 give the same class
@@ -51,7 +50,7 @@ def check_same_shape(interpreter, info):
     image_size, num_classes = model_shape(interpreter)
     expected = tuple(info["image_size"]), len(info["class_names"])
     if (image_size, num_classes) != expected:
-        raise InputError(f"{MODEL_FILE} takes images of {image_size} and gives {num_classes} "
+        raise InputError(f"{TFLITE_FILE} takes images of {image_size} and gives {num_classes} "
                          f"classes, but model.json says {expected[0]} and {expected[1]}: run "
                          f"tflite_convert.py again.")
 
@@ -84,7 +83,7 @@ def run_edgetpu(folder, images):
     """Returns what run_int8 does, but on the Edge TPU, or None, None where it is not there."""
     if DELEGATE is None:
         return None, None
-    path, delegate, sentence = choose_model(folder / MODEL_FILE, DELEGATE)
+    path, delegate, sentence = choose_model(folder / TFLITE_FILE, DELEGATE)
     print(sentence)
     if delegate is None:
         return None, None
@@ -209,7 +208,7 @@ def main():
     """Runs both models, reports, and returns the exit code: 0, or 1 beyond the constants."""
     folder = Path(main_script.OUTPUT_DIR)
     info = read_model_info(folder, CALIBRATION_FIELDS + VALIDATION_FIELDS)
-    model, interpreter = load_model(folder, info), open_model(folder / MODEL_FILE)
+    model, interpreter = load_model(folder, info), open_model(folder / TFLITE_FILE)
     check_same_shape(interpreter, info)
     images, labels = load_validation_images(info)
     keras_predictions, keras_seconds = run_keras(model, images)
@@ -219,7 +218,7 @@ def main():
     report = compare(info, labels, keras_predictions, int8_predictions)
     report["milliseconds_per_image"] = {"keras": 1000 * keras_seconds, "int8": 1000 * int8_seconds}
     report["bytes"] = {"keras": (folder / "model.keras").stat().st_size,
-                       "int8": (folder / MODEL_FILE).stat().st_size}
+                       "int8": (folder / TFLITE_FILE).stat().st_size}
     if edgetpu_predictions is not None:
         report["edgetpu"] = compare(info, labels, keras_predictions, edgetpu_predictions)["int8"]
         report["milliseconds_per_image"]["edgetpu"] = 1000 * edgetpu_seconds

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import main
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
+SHARED = Path(__file__).resolve().parents[2] / "shared"
 ENCODER_WEIGHTS = SHARED / "weights/mobilenet_v2_1.0_160_no_top.weights.h5"
 EPOCHS = 20
 SETS = {  # image size (height, width), ignore label, class names

@@ -13,6 +13,7 @@ from device.errors import InputError
 
 MAX_CLASSES = 255  # class indices are stored in 8 bits, one value stays free to be ignored
 MODEL_INFO_FILE = "model.json"
+TFLITE_FILE = "model_int8.tflite"
 MAX_SIDE = 8192  # pixels of a model's input; more is a slip or damage, no size for an Edge TPU
 SIZE_STEP = 32  # the encoder halves the image five times
 DECODER_BLOCKS = 4

@@ -30,7 +30,7 @@ def pretrained_encoder():
     weights = SHARED / "weights/mobilenet_v2_1.0_160_no_top.weights.h5"
     if not weights.exists():
         pytest.skip("the pretrained weights do not lie in shared/weights beside the project")
-    paths = find_images(Path(__file__).parents[1] / "sample_data/images")[:24]
+    paths = find_images(Path(__file__).parents[3] / "sample_data/images")[:24]
     return get_encoder((64, 96), weights), np.stack([read_image(p, (64, 96)) for p in paths])
 
 

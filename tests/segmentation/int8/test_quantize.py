@@ -84,7 +84,7 @@ def pretrained_files():
     if not weights.exists():
         pytest.skip("the pretrained weights do not lie in shared/weights beside the project")
     encoder = get_encoder((64, 96), weights)
-    paths = find_images(Path(__file__).parents[1] / "sample_data/images")[:12]
+    paths = find_images(Path(__file__).parents[3] / "sample_data/images")[:12]
     images = quantize.add_extreme_pixels(np.stack([read_image(path, (64, 96)) for path in paths]))
     converter = quantize.make_converter(encoder, images)
     converter.inference_input_type = converter.inference_output_type = tf.int8

@@ -34,7 +34,7 @@ from segmentation.labeling.label import polygon_region, stroke_region
 from segmentation.labeling.session import open_session
 from segmentation.labeling.window import ACTIONS, OPACITIES, open_window
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 NAMES = ["background", "bird", "water", "sky"]
 SIZE = (96, 128)  # (height, width) of the test images
 

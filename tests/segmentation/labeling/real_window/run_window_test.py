@@ -20,7 +20,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 SCREEN = (1400, 900)
 PATIENCE = 60  # seconds until the window has to have done something
 NAMES = ["background", "bird", "water", "sky"]
