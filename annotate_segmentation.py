@@ -5,7 +5,8 @@
 Asks for the folder of the images and the folder of the labels, unless the constants below name
 them. Writes a palette PNG of class indices for every image that is painted, after every stroke, and
 classes.txt beside them; main.py reads both. Press h in the window for the keys. Where main.py's
-OUTPUT_DIR holds a trained model, p lets it label the image and u finds the image it is least sure of.
+OUTPUT_DIR holds a trained model, p lets it label the image and u goes to the image of which it is
+least sure.
 """
 
 from pathlib import Path
@@ -39,7 +40,8 @@ def main():
     label_dir = LABEL_DIR or ask_folder("Folder in which the labels are saved", "LABEL_DIR")
     asked = IMAGE_DIR is None or LABEL_DIR is None
     class_names = CLASS_NAMES or (ask_class_names(label_dir) if asked else None)
-    session = open_session(image_dir, label_dir, class_names, IGNORE_LABEL, find_output_dir(Path(__file__).parent), load_model)
+    session = open_session(image_dir, label_dir, class_names, IGNORE_LABEL,
+                           find_output_dir(Path(__file__).parent), load_model)
     print(f"{len(session.image_paths)} images, {len(session.labeled)} labeled; classes: "
           f"{', '.join(session.class_names)}. Press h in the window for the keys.")
     open_window(session)

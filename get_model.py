@@ -172,7 +172,8 @@ def _load_imagenet(network):
         print("The ImageNet weights can't be downloaded: the whole encoder is trained from random "
               "weights instead. For better results put "
               "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5 into "
-              f"{_keras_models_folder()}, or set ENCODER_WEIGHTS to where the file lies.", flush=True)
+              f"{_keras_models_folder()}, or set ENCODER_WEIGHTS to where the file lies.",
+              flush=True)
         return False
     network.set_weights(source.get_weights())
     return True

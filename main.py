@@ -44,7 +44,7 @@ DECODER_FILTERS = ((128, 96), (96, 64), (64, 48), (48, 32))
 
 # Training
 LOSS = "dice+cross-entropy"  # or "dice" alone, or "cross-entropy" alone, each weighted by class
-CLASS_WEIGHT_POWER = 0.5  # class weight ~ (1 / frequency) ** this: 1 plain inverse, 0.5 damped, 0 none
+CLASS_WEIGHT_POWER = 0.5  # class weight ~ (1 / frequency) ** this: 1 plain inverse, 0 all alike
 BATCH_SIZE = 8
 EPOCHS = 20
 LEARNING_RATE = 3e-3  # of Adam at the start; falls to 0 along a cosine
@@ -111,7 +111,7 @@ def _one_hot(labels, num_classes, ignore_label):
 
 
 def make_loss(name, class_weights, ignore_label):
-    """Returns the loss that LOSS names: a function (labels, logits) -> scalar, the sum of its parts."""
+    """Returns the loss that LOSS names: a function (labels, logits) -> scalar, all parts added."""
     parts = [{"dice": dice_loss, "cross-entropy": cross_entropy_loss}[part]
              for part in name.split("+")]
     return lambda labels, logits: sum(

@@ -24,10 +24,10 @@ import numpy as np
 from matplotlib.backend_bases import KeyEvent, MouseEvent
 from PIL import Image
 
-from segmentation.labeling import window
 from segmentation.labeling.label import replace_label
 from segmentation.labeling.prelabel import enlarge_classes
 from segmentation.labeling.session import open_picture, open_session, save_current
+from segmentation.labeling.window import WINDOW_SIZE, open_window
 
 SIZE = (6000, 4000)  # (width, height)
 LIMIT = 150  # milliseconds from a key to the picture
@@ -125,13 +125,13 @@ def main():
         make_photographs(image_dir, 3)
         session = open_session(image_dir, label_dir, ["background", "bird", "water", "sky"])
         print(f"{os.cpu_count()} processors, images of {SIZE}, a window of "
-              f"{window.WINDOW_SIZE}")
+              f"{WINDOW_SIZE}")
         print(f"{'milliseconds':<44} {'best':>6} {'median':>8} {'worst':>8} {'processor':>10}")
         photo = session.image_paths[0]
         measure("opening a photograph (in a thread, ahead)",
                 lambda: open_picture(photo, label_dir / "none.png"), 3)
         session.index = 1
-        window = window.open_window(session)
+        window = open_window(session)
         keys = measure_keys(window)
         keys["next"] = measure_move(window)
         logits = np.random.default_rng(1).normal(size=(256, 384, 4)).astype(np.float32)

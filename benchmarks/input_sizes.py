@@ -21,7 +21,8 @@ from device.tflite import run_model
 from get_model import get_model
 from segmentation.edgetpu.repair import unfuse_activations
 from segmentation.edgetpu.report import check_model
-from segmentation.int8 import interpreter, quantize
+from segmentation.int8 import quantize
+from segmentation.int8.interpreter import open_bytes, open_layers
 
 TUTORIAL = (512, 256, 128, 64)
 DEFAULT = main.DECODER_FILTERS
@@ -49,7 +50,7 @@ def convert(image_size, decoder):
 
 def count_multiply_adds(model_bytes):
     """Counts the multiplications of the convolutions of a .tflite."""
-    interpreter = interpreter.open_layers(model_bytes)
+    interpreter = open_layers(model_bytes)
     shapes = {tensor["index"]: tuple(map(int, tensor["shape"]))
               for tensor in interpreter.get_tensor_details()}
     total = 0
@@ -65,7 +66,7 @@ def count_multiply_adds(model_bytes):
 
 def measure_times(models, image_sizes):
     """Returns the median milliseconds of each model; the models run in turn, one thread."""
-    interpreters = [interpreter.open_bytes(model, num_threads=1) for model in models]
+    interpreters = [open_bytes(model, num_threads=1) for model in models]
     images = [np.zeros((*size, 3), np.uint8) for size in image_sizes]
     times = np.empty((ROUNDS, len(models)))
     for row in times:

@@ -27,8 +27,8 @@ from sets import SETS, choose_set, float_features
 
 TUTORIAL_FILTERS = (512, 256, 128, 64)
 WAYS = {
-    "tutorial": {"DECODER_FILTERS": TUTORIAL_FILTERS, "LOSS": "cross-entropy", "CLASS_WEIGHT_POWER": 0.0,
-                 "AUGMENT": False, "LEARNING_RATE": 1e-3},
+    "tutorial": {"DECODER_FILTERS": TUTORIAL_FILTERS, "LOSS": "cross-entropy",
+                 "CLASS_WEIGHT_POWER": 0.0, "AUGMENT": False, "LEARNING_RATE": 1e-3},
     "dice": {"DECODER_FILTERS": TUTORIAL_FILTERS, "LOSS": "dice", "CLASS_WEIGHT_POWER": 1.0,
              "AUGMENT": False, "LEARNING_RATE": 1e-3},
     "default": {},
@@ -83,10 +83,12 @@ def run_epochs(name, loop, folder):
     """Trains an epoch of a loop for each line that comes in, and answers with its seconds."""
     import main
     from get_model import get_model
+    from import_data import load_data
+    from segmentation.settings import read_settings
 
     choose_set(name, folder)
     make_epoch, filters, _ = LOOPS[loop]
-    data = import_data.load_data()
+    data = load_data(*read_settings(vars(main)))
     model = get_model(main.IMAGE_SIZE, len(data["class_names"]), main.ENCODER_WEIGHTS,
                       filters or main.DECODER_FILTERS)
     epoch = make_epoch(model, data)
@@ -155,8 +157,9 @@ def our_epoch(model, data):
     import tensorflow as tf
 
     import main
+    from segmentation import evaluate
     from segmentation.data.batches import count_steps
-    from segmentation.train import devices, loop
+    from segmentation.train import devices, loop, run
 
     strategy, options = tf.distribute.get_strategy(), {"augment": True, "seed": 1, "repeats": 1}
     phase = next(run.plan_phases(model, data, 0))

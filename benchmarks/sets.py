@@ -30,7 +30,8 @@ def choose_set(name, output_dir, **constants):
     main.VALIDATION_IMAGE_DIR = str(folder / "val/images")
     main.VALIDATION_LABEL_DIR = str(folder / "val/labels")
     main.IMAGE_SIZE, main.IGNORE_LABEL, main.CLASS_NAMES = SETS[name]
-    main.ENCODER_WEIGHTS, main.EPOCHS, main.OUTPUT_DIR = str(ENCODER_WEIGHTS), EPOCHS, str(output_dir)
+    main.ENCODER_WEIGHTS, main.EPOCHS = str(ENCODER_WEIGHTS), EPOCHS
+    main.OUTPUT_DIR = str(output_dir)
     for constant, value in constants.items():
         setattr(main, constant, value)
 

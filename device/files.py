@@ -1,4 +1,4 @@
-"""Lists the images of a folder by name, and writes files so that no half-written one is ever seen."""
+"""Lists the images of a folder by name, and writes files whole, so that none is ever half there."""
 
 import json
 import os

@@ -29,7 +29,7 @@ FILE_ERRORS = {
 
 
 class FileError(InputError):
-    """One file can't be used. kind is a key of FILE_ERRORS; detail, what is particular to this file."""
+    """One file can't be used. kind is a key of FILE_ERRORS, detail what is particular to it."""
 
     def __init__(self, kind, path, detail=""):
         self.kind, self.path, self.detail = kind, path, detail

@@ -1,4 +1,4 @@
-"""Runs a .tflite model: finds a runtime and the Edge TPU's delegate, opens the file, and runs it on one image."""
+"""Runs a .tflite: finds a runtime and the Edge TPU's delegate, opens the file, runs an image."""
 
 import ctypes
 import importlib

@@ -27,4 +27,5 @@ def load_weights(model, folder):
     except Exception as error:  # zipfile, h5py and Keras raise whatever a damaged byte leads to
         raise InputError(f"The weights in {path} can't be loaded into the network that model.json "
                          f"describes ({type(error).__name__}): it is damaged or of another "
-                         f"training; take the two files of one training, or train again.") from error
+                         f"training; take the two files of one training, or train again."
+                         ) from error

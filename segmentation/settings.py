@@ -1,7 +1,7 @@
 """main.py's constants, checked once, as one frozen object. Plain Python, no TensorFlow.
 
-main() calls read_settings(globals()); everything beneath is handed the Settings object, whose fields
-are the constants' names in lower case: IMAGE_SIZE is settings.image_size.
+main() calls read_settings(globals()); everything beneath is handed the Settings object, whose
+fields are the constants' names in lower case: IMAGE_SIZE is settings.image_size.
 """
 
 import math

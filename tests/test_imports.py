@@ -41,9 +41,8 @@ def find_upward(modules):
     upward = []
     for name, path in modules.items():
         for imported in list_imports(path, modules) & set(modules):
-            if layer(imported) > layer(name):
-                upward.append(f"{name} -> {imported}")
-            elif layer(imported) == layer(name) == 3 and imported not in RUN_BY_OTHERS:
+            beside = layer(imported) == layer(name) == 3 and imported not in RUN_BY_OTHERS
+            if layer(imported) > layer(name) or beside:
                 upward.append(f"{name} -> {imported}")
     return sorted(upward)
 

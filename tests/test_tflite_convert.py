@@ -18,7 +18,7 @@ from get_model import get_model
 from segmentation import saved_model
 from segmentation.edgetpu.repair import unfuse_activations
 from segmentation.edgetpu.report import check_model
-from segmentation.int8 import quantize
+from segmentation.int8 import calibration
 from segmentation.int8.quantize import prepare, quantize
 
 INFO = {"class_names": ["ground", "bird", "tree"], "image_size": [32, 64]}
@@ -232,7 +232,7 @@ def test_another_network_is_refused(tmp_path):
 def test_calibration_images_are_training_images_with_both_ends(tmp_path, folders, monkeypatch):
     from conftest import write_square_pairs
     write_square_pairs(folders, 10)
-    monkeypatch.setattr(quantize, "CALIBRATION_IMAGES", 4)
+    monkeypatch.setattr(calibration, "CALIBRATION_IMAGES", 4)
     info = {"training_images": [f"{index:03}.png" for index in range(8)], "ignore_label": 255,
             "image_dir": str(folders[0]), "label_dir": str(folders[1]), "image_size": [32, 32],
             "class_names": ["background", "square", "disc"]}

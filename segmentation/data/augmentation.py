@@ -13,8 +13,8 @@ def augment_batch(image, label, random_numbers, random_crops=False):
     """Flips and crops image and label together, and varies the color of the image alone.
 
     Args: image float32 (batch, height, width, 3) in 0..255, label uint8 (batch, height, width),
-        random_numbers float32 (batch, RANDOM_NUMBERS) in 0..1; random_crops, whether to crop, as SCALE_RANGE says: it
-        pays where the encoder is trained, not where only the decoder is.
+        random_numbers float32 (batch, RANDOM_NUMBERS) in 0..1; random_crops, whether to crop, as
+        SCALE_RANGE says: it pays where the encoder is trained, not where only the decoder is.
     Returns: image and label of the same shapes and dtypes.
     """
     columns = tf.unstack(random_numbers, axis=1)

@@ -1,7 +1,7 @@
 """Training batches as a tf.data.Dataset: shuffled, augmented, encoded.
 
-All random numbers depend on the seed, the epoch and the place in it alone. So a run that is resumed,
-or spread over several devices, sees the batches that one uninterrupted device sees.
+All random numbers depend on the seed, the epoch and the place in it alone. So a run that is
+resumed, or spread over several devices, sees the batches that one uninterrupted device sees.
 """
 
 import functools
@@ -11,15 +11,15 @@ import tensorflow as tf
 
 from segmentation.data.augmentation import augment_batch
 
-RANDOM_NUMBERS = 7  # random numbers an image: flip, brightness, contrast, saturation, scale, top, left
+RANDOM_NUMBERS = 7  # an image: flip, brightness, contrast, saturation, scale, top, left
 
 
 def epoch_order(count, batch_size, shuffle=False, seed=0, epoch=0, repeats=1):
     """Returns which images make up each batch of an epoch, and the random numbers of each.
 
     Args: count of images; epoch from 0; repeats, how often the epoch goes through the images.
-    Returns: list of (indices int64 (batch,), random_numbers float32 (batch, RANDOM_NUMBERS) in 0..1); the last batch
-        may be smaller.
+    Returns: list of (indices int64 (batch,), random_numbers float32 (batch, RANDOM_NUMBERS) in
+        0..1); the last batch may be smaller.
     """
     random = np.random.default_rng((seed, epoch))
     order = np.concatenate([random.permutation(count) if shuffle else np.arange(count)
@@ -55,7 +55,8 @@ def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=
         """Returns the images, labels and random_numbers of a batch, by its number in all epochs."""
         step, replica = divmod(int(number), last - first)
         epoch, step = divmod(step, steps)
-        indices, random_numbers = (array[first + replica::total] for array in order(epochs[epoch])[step])
+        indices, random_numbers = (
+            array[first + replica::total] for array in order(epochs[epoch])[step])
         return images[indices], labels[indices], random_numbers
 
     def decode(number):
@@ -66,7 +67,8 @@ def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=
         label = tf.ensure_shape(label, (None, *labels.shape[1:]))
         if not augment:
             return image, label
-        return augment_batch(image, label, tf.ensure_shape(random_numbers, (None, RANDOM_NUMBERS)), random_crops)
+        random_numbers = tf.ensure_shape(random_numbers, (None, RANDOM_NUMBERS))
+        return augment_batch(image, label, random_numbers, random_crops)
 
     # Not from_generator: TensorFlow 2.21 then lets malloc give memory back at once
     # (M_TRIM_THRESHOLD), and every step spends a third of its time on getting it again.

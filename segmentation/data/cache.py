@@ -287,8 +287,8 @@ def _check_records(array):
 def build_cache(folder, signature, pairs, image_size, read_into, file_errors):
     """Decodes all pairs into a new cache, beside its place first, and takes the old one's place.
 
-    Arguments, result and errors as for read_through; with file_errors nothing is left, and images and
-    labels are zeros. Nothing is forced onto the disk (fsync): each record is compared with its
+    Arguments, result and errors as for read_through; with file_errors nothing is left, and images
+    and labels are zeros. Nothing is forced onto the disk (fsync): each record is compared with its
     checksum when the cache is opened the next time.
     """
     part = folder.with_name(folder.name + ".part")  # left there by a run that was killed

@@ -103,23 +103,28 @@ def check_label_values(pairs, values, class_names, ignore_label, num_training, e
     held_out = set(_held(values[num_training:]))
     if 255 in found and set(found) <= {0, 255} and (classes or ignore_label != 255):
         holders = _holders(pairs, values, [255])
-        collect_or_raise([f"The labels hold only 0 and 255 ({len(holders)} file(s): {list_names(holders)}), "
+        collect_or_raise([
+                f"The labels hold only 0 and 255 ({len(holders)} file(s): {list_names(holders)}), "
                 f"so the object seems to be 255, which is no class index: save the object as 1 "
                 f"(255 is for pixels to be ignored)."], errors)
     elif beyond:
         holders = _holders(pairs, values, beyond)
-        collect_or_raise([f"{len(holders)} label(s) hold values beyond the {len(class_names)} classes "
+        collect_or_raise([
+                f"{len(holders)} label(s) hold values beyond the {len(class_names)} classes "
                 f"(0..{len(class_names) - 1}): {list_names(beyond)} in {list_names(holders)}; "
                 f"correct the labels, the class names or IGNORE_LABEL."], errors)
     elif found and not classes:
-        collect_or_raise([f"All label pixels have the ignore label {ignore_label}: nothing to learn from; "
+        collect_or_raise([
+                f"All label pixels have the ignore label {ignore_label}: nothing to learn from; "
                 f"draw the labels or correct IGNORE_LABEL."], errors)
     elif len(classes) == 1:
-        collect_or_raise([f"The labels hold class {classes.pop()} alone: there is nothing to tell apart; "
+        collect_or_raise([
+                f"The labels hold class {classes.pop()} alone: there is nothing to tell apart; "
                 f"draw the objects with 1, 2, ... on background 0."], errors)
     elif classes and held_out and held_out <= {ignore_label}:
-        collect_or_raise([f"All pixels of the validation labels have the ignore label {ignore_label}: there "
-                f"is nothing to measure on; choose other images."], errors)
+        collect_or_raise([
+                f"All pixels of the validation labels have the ignore label {ignore_label}: "
+                f"there is nothing to measure on; choose other images."], errors)
 
 
 def compare_classes(values, validation_pairs, validation_values, class_names, ignore_label):

@@ -65,8 +65,8 @@ def pair_files(image_dir, label_dir, names=None, skip_unlabeled=False, errors=No
     Both folders may be the same one: then its PNGs are the labels and all other images the images.
     Args: names, image file names to pair, others are left alone; None pairs all.
         skip_unlabeled, whether images without a label are passed over, and their number printed.
-        errors, see collect_or_raise: with a list, files without a partner come last, as Pair with None,
-        so that they can be looked at, too.
+        errors, see collect_or_raise: with a list, files without a partner come last, as Pair with
+        None, so that they can be looked at, too.
     Returns: Pairs, sorted by stem, or in the order of names. Hidden files are passed over.
     Raises: InputError for a missing or empty folder, a missing image or label (from both sides),
         two images of one stem, and labels that are no PNG.
@@ -159,7 +159,8 @@ def _other_kinds(folder, stems):
 
 def _select(images, labels, names, image_dir):
     """Returns the images of these file names, in their order, and the labels of the same stems."""
-    by_name = {normalize_unicode(name): stem for stem, doubles in images.items() for name in doubles}
+    by_name = {normalize_unicode(name): stem
+               for stem, doubles in images.items() for name in doubles}
     missing = [name for name in names if normalize_unicode(name) not in by_name]
     if missing:
         raise InputError(f"{len(missing)} image(s) that the model was made with are gone from "

@@ -12,24 +12,24 @@ def read_pairs(pairs, image_size, file_errors=None, memory_limit_gb=None, cache_
                purpose="pairs"):
     """Decodes all pairs, several at a time.
 
-    Args: pairs, sequence of Pair, where None is passed over; file_errors, a list to which each FileError
-        is added, or None: they are raised. memory_limit_gb, above which the decoded arrays are kept
-        in a folder of cache_dir, named by purpose, and without cache_dir nowhere: only file_errors and
-        values are found out; None keeps them in memory.
+    Args: pairs, sequence of Pair, where None is passed over; file_errors, a list to which each
+        FileError is added, or None: they are raised. memory_limit_gb, above which the decoded
+        arrays are kept in a folder of cache_dir, named by purpose, and without cache_dir nowhere:
+        only file_errors and values are found out; None keeps them in memory.
     Returns: images uint8 (n, height, width, 3), labels uint8 (n, height, width), and which values
         each label file holds at its own size, bool (n, 256); zeros for what can't be read. Above
-        the limit cache.StoredArray or, where there are file_errors or no cache_dir, images and labels
-        of zeros that take no memory.
+        the limit cache.StoredArray or, where there are file_errors or no cache_dir, images and
+        labels of zeros that take no memory.
     Raises: InputError that names every file that can't be read or differs in size from its pair, or
         says why a cache can't be written.
     """
-    if memory_limit_gb is not None:
-        if cache.decoded_bytes(len(pairs), image_size) > memory_limit_gb * cache.BYTES_PER_GB:
-            found = []
-            read = cache.read_through if cache_dir is not None else cache.check_without_keeping
-            arrays = read(pairs, image_size, cache_dir, purpose, _read_into, found)
-            _hand_on(found, file_errors)
-            return arrays
+    limit = float("inf") if memory_limit_gb is None else memory_limit_gb * cache.BYTES_PER_GB
+    if cache.decoded_bytes(len(pairs), image_size) > limit:
+        found = []
+        read = cache.read_through if cache_dir is not None else cache.check_without_keeping
+        arrays = read(pairs, image_size, cache_dir, purpose, _read_into, found)
+        _hand_on(found, file_errors)
+        return arrays
     height, width = image_size
     images = np.zeros((len(pairs), height, width, 3), np.uint8)
     labels = np.zeros((len(pairs), height, width), np.uint8)

@@ -1,4 +1,4 @@
-"""What is known of the Edge TPU's compiler: limits, versions, lists of operations, with their sources."""
+"""What is known of the Edge TPU's compiler: limits, versions, operations, and the sources."""
 
 
 

@@ -69,7 +69,8 @@ def unfuse_activations(data):
     with damage_as_value_error():
         model = read_model(data)
         views = [view_graph(graph, model, data) for graph in model.subgraphs]
-        lowered = [unfuse_subgraph(graph, view, model) for graph, view in zip(model.subgraphs, views)]
+        lowered = [unfuse_subgraph(graph, view, model)
+                   for graph, view in zip(model.subgraphs, views)]
         taken_in = [inline_buffer(buffer, data) for buffer in model.buffers]
         dropped = drop_unused_codes(model)
         return pack_model(model) if any(lowered) or any(taken_in) or dropped else data

@@ -129,9 +129,10 @@ def check_model(model):
 
     model: path of the file, or its bytes.
     Returns a dictionary for json.dump: "verdict" (REFUSED, CPU, RISK or OK), "exit_code",
-    "sentence", "repairable" (unfuse_activations lifts the refusal), "compiled", "rows" (a dictionary a
-    kind of operation), "findings" (on the whole file), "operations", "operations_on_processor",
-    "inputs", "outputs", "parameter_bytes", "on_chip_bytes_estimate" and "streamed_bytes_estimate"
+    "sentence", "repairable" (unfuse_activations lifts the refusal), "compiled", "rows" (a
+    dictionary a kind of operation), "findings" (on the whole file), "operations",
+    "operations_on_processor", "inputs", "outputs", "parameter_bytes", "on_chip_bytes_estimate"
+    and "streamed_bytes_estimate"
     (both None for a compiled file).
     Raises FileNotFoundError, or ValueError when the file is empty, truncated or no .tflite.
     """

@@ -37,7 +37,8 @@ def newer_than_the_compiler(op):
 def fused_without_effect(op):
     """google-coral/edgetpu#845, where the repair takes the activation out."""
     if can_unfuse(op) and clamp_is_whole_range(op):
-        return "version 4, but what is fused clamps nothing: unfuse_activations lowers it, same bits"
+        return ("version 4, but what is fused clamps nothing: unfuse_activations lowers it, "
+                "same bits")
 
 
 def fused_with_effect(op):

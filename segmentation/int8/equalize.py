@@ -15,9 +15,9 @@ BLOCKS = ("expanded_conv", *(f"block_{number}" for number in range(1, 17)))
 # Blocks whose outputs are added up, and so have their channels in common. block_16_project is an
 # output of the encoder, and stays as it is.
 RESIDUAL_STAGES = (BLOCKS[:1], BLOCKS[1:3], BLOCKS[3:6], BLOCKS[6:10], BLOCKS[10:13], BLOCKS[13:16])
-MIN_EIGENVALUE_SHARE = 1e-4  # bound of an eigenvalue, of the largest: what hardly varies is not blown up
-MIN_RELATIVE_MAX = 0.1  # bound of a channel's largest value, of the mean: nor is what is nearly silent
-MIN_VALUES_PER_CHANNEL = 2  # a channel; from fewer its tensor's moments are a guess, and its map gets worse
+MIN_EIGENVALUE_SHARE = 1e-4  # of the largest eigenvalue: what hardly varies is not blown up
+MIN_RELATIVE_MAX = 0.1  # of the channels' mean peak: nor is a channel that is nearly silent
+MIN_VALUES_PER_CHANNEL = 2  # from fewer a tensor's moments are a guess, and its map gets worse
 BATCH = 8  # images at a time
 FIRST_LAYERS = ("Conv1_relu", "expanded_conv_depthwise_relu")
 CONV1_CHANNELS = 32

@@ -25,7 +25,8 @@ def output(request, tmp_path_factory):
         run(f"import keras; keras.applications.MobileNetV2(input_shape=(64, 64, 3), weights=None, "
             f"include_top=False).save_weights({weights!r})")
     result = run(f"import main; main.EPOCHS = 2; main.IMAGE_SIZE = (64, 64); "
-                 f"main.ENCODER_WEIGHTS = {weights!r}; main.OUTPUT_DIR = {str(folder)!r}; main.main()")
+                 f"main.ENCODER_WEIGHTS = {weights!r}; main.OUTPUT_DIR = {str(folder)!r}; "
+                 f"main.main()")
     assert result.returncode == 0, result.stderr
     assert json.loads((folder / "model.json").read_text())["encoder_frozen"] == bool(weights)
     return folder

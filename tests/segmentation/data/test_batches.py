@@ -21,11 +21,11 @@ def blobs(count, size=(32, 40)):
 
 def test_dataset_streams_every_image_once_in_batches():
     images, labels = coded_pairs(10)
-    batches = list(batches.make_dataset(images, labels, 4))
-    assert [len(image) for image, _ in batches] == [4, 4, 2]
-    assert batches[0][0].dtype == "float32" and batches[0][1].dtype == "uint8"
-    assert (np.concatenate([image for image, _ in batches]) == images).all()
-    assert (np.concatenate([label for _, label in batches]) == labels).all()
+    found = list(batches.make_dataset(images, labels, 4))
+    assert [len(image) for image, _ in found] == [4, 4, 2]
+    assert found[0][0].dtype == "float32" and found[0][1].dtype == "uint8"
+    assert (np.concatenate([image for image, _ in found]) == images).all()
+    assert (np.concatenate([label for _, label in found]) == labels).all()
 
 
 def test_shuffling_differs_by_epoch_and_repeats_by_seed():
@@ -48,9 +48,9 @@ def test_shuffling_differs_by_epoch_and_repeats_by_seed():
 
 
 def test_a_small_set_is_gone_through_several_times_an_epoch():
-    batches = batches.epoch_order(5, 4, shuffle=True, repeats=3)
-    assert [len(indices) for indices, _ in batches] == [4, 4, 4, 3]
-    assert np.bincount(np.concatenate([indices for indices, _ in batches])).tolist() == [3] * 5
+    order = batches.epoch_order(5, 4, shuffle=True, repeats=3)
+    assert [len(indices) for indices, _ in order] == [4, 4, 4, 3]
+    assert np.bincount(np.concatenate([indices for indices, _ in order])).tolist() == [3] * 5
 
 
 @pytest.mark.parametrize("total", [2, 3])

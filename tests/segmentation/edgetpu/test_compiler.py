@@ -5,8 +5,13 @@ import time
 
 import pytest
 
-from segmentation.edgetpu import compiler
-from segmentation.edgetpu.compiler import compile_model, format_compile_report, parse_rows
+from segmentation.edgetpu.compiler import (
+    compile_model,
+    find_compiler,
+    format_compile_report,
+    how_to_get_compiler,
+    parse_rows,
+)
 
 START = """Edge TPU Compiler version 16.0.384591198
 Started a compilation timeout timer of 180 seconds.
@@ -212,10 +217,10 @@ def test_not_on_the_path(tmp_path, model, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     older = model.with_name("model_int8_edgetpu.tflite")
     older.write_bytes(b"compiled elsewhere")
-    assert compiler.find_compiler() is None
+    assert find_compiler() is None
     result = compile_model(model)
     assert not result["success"] and older.exists()
-    assert result["reason"] == compiler.how_to_get_compiler()
+    assert result["reason"] == how_to_get_compiler()
     for way in ("Linux x86-64", "container", "notebook"):
         assert way in result["reason"]
 

@@ -10,7 +10,8 @@ import flatbuffers
 import numpy as np
 import pytest
 
-from segmentation.edgetpu import __main__, evidence, repair, report, rules, tflite_file
+from segmentation.edgetpu import __main__, evidence, repair, rules, tflite_file
+from segmentation.edgetpu.report import check_model, format_report
 
 schema = tflite_file.load_schema()
 
@@ -599,7 +600,7 @@ CASES = [
     "data, verdict, reason", [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
 def test_rule(data, verdict, reason):
-    report = report.check_model(data)
+    report = check_model(data)
     row = next(
         row for row in report["rows"] if any(reason in found["reason"] for found in row["reasons"])
     )
@@ -610,7 +611,7 @@ def test_rule(data, verdict, reason):
     assert report["exit_code"] == {"REFUSED": 1, "CPU": 2}.get(verdict, 0)
     assert found["confidence"] in ("low", "medium", "medium-high", "high")
     json.dumps(report, allow_nan=False)
-    text = report.format_report(report)
+    text = format_report(report)
     assert report["sentence"] in text and "will map" not in text
 
 
@@ -669,7 +670,7 @@ def verdicts(report):
 
 
 def test_all_behind_an_operation_on_the_processor_runs_there():
-    report = report.check_model(
+    report = check_model(
         chain("RELU", "HARD_SWISH", "LOGISTIC", "TANH", types=["INT8"] * 5)
     )
     assert verdicts(report) == {"RELU": "OK", "HARD_SWISH": "CPU", "LOGISTIC": "CPU", "TANH": "CPU"}
@@ -688,16 +689,16 @@ def test_a_branch_beside_the_processor_stays():
         operation("TANH", ["x"], ["right"]),
         operation("ADD", ["left", "right"], ["y"]),
     ]
-    report = report.check_model(tflite(operations, tensors))
+    report = check_model(tflite(operations, tensors))
     assert verdicts(report) == {"HARD_SWISH": "CPU", "TANH": "OK", "ADD": "CPU"}
 
 
 def test_a_leading_quantize_spreads_nothing_and_is_tolerable():
     types = ["FLOAT32", "INT8", "INT8", "FLOAT32"]
-    report = report.check_model(chain("QUANTIZE", "RELU", "DEQUANTIZE", types=types))
+    report = check_model(chain("QUANTIZE", "RELU", "DEQUANTIZE", types=types))
     assert verdicts(report) == {"QUANTIZE": "CPU", "RELU": "OK", "DEQUANTIZE": "CPU"}
     assert report["exit_code"] == 2 and "Tolerable" in report["sentence"]
-    inner = report.check_model(
+    inner = check_model(
         chain(
             "RELU",
             "DEQUANTIZE",
@@ -711,7 +712,7 @@ def test_a_leading_quantize_spreads_nothing_and_is_tolerable():
 
 
 def test_a_float_model_is_not_quantized():
-    report = report.check_model(chain("RELU", "TANH", types=["FLOAT32"] * 3))
+    report = check_model(chain("RELU", "TANH", types=["FLOAT32"] * 3))
     assert report["verdict"] == "REFUSED" and "not quantized" in report["sentence"]
     assert set(verdicts(report).values()) == {"CPU"} and not report["repairable"]
 
@@ -720,28 +721,28 @@ def test_an_unused_operator_code_is_refused_and_dropped():
     data = tflite(
         [operation("RELU", ["x"], ["y"], 2)], {"x": LINE, "y": LINE}, unused=[("TRANSPOSE_CONV", 4)]
     )
-    report = report.check_model(data)
+    report = check_model(data)
     assert (
         report["verdict"] == "REFUSED"
         and report["repairable"]
         and "TRANSPOSE_CONV" in report["sentence"]
     )
-    assert report.check_model(repair.unfuse_activations(data))["verdict"] == "OK"
+    assert check_model(repair.unfuse_activations(data))["verdict"] == "OK"
 
 
 def test_repairable_is_said_only_if_all_is():
-    assert report.check_model(transpose_conv((16, 16, 8), 4, fused=1))["repairable"]
+    assert check_model(transpose_conv((16, 16, 8), 4, fused=1))["repairable"]
     for data in (
         tflite([conv(version=6)], {"x": IMAGE, "y": IMAGE, **WEIGHTS}),
         PLAIN_CONV,
         transpose_conv((16, 16, 8), 4, shape=activation(4, dtype="INT32")),
         transpose_conv((16, 16, 8), 5, fused=4),
     ):
-        assert not report.check_model(data)["repairable"]
+        assert not check_model(data)["repairable"]
 
 
 def test_parameters_and_what_stays_on_chip():
-    report = report.check_model(PLAIN_CONV)
+    report = check_model(PLAIN_CONV)
     assert report["parameter_bytes"] == 4 * 3 * 3 * 4 + 4 * 4  # int8 weights and int32 biases
     assert (report["on_chip_bytes_estimate"], report["streamed_bytes_estimate"]) == (160, 0)
     assert not any("5 MiB" in finding["reason"] for finding in report["findings"])
@@ -750,13 +751,13 @@ def test_parameters_and_what_stays_on_chip():
         [operation("FULLY_CONNECTED", ["x", "w"], ["y"], 4, "FullyConnectedOptions")],
         {"x": activation(1, 6_000_000), "w": weights, "y": activation(1, 1)},
     )
-    report = report.check_model(data)
+    report = check_model(data)
     assert report["streamed_bytes_estimate"] == 6_000_000 - 5 * 2**20
     assert any("5 MiB" in finding["reason"] for finding in report["findings"])
 
 
 def test_output_bytes_are_noted():
-    report = report.check_model(
+    report = check_model(
         unary("RELU", activation(1, 1000, 200), activation(1, 1000, 200), 2)
     )
     note = report["findings"][0]
@@ -767,7 +768,7 @@ def test_output_bytes_are_noted():
 def test_rows_count_kinds_and_show_the_largest_output():
     sizes = [(1, 8), (1, 12), (1, 10)]
     tensors = {f"t{i}": activation(*size) for i, size in enumerate(sizes)}
-    report = report.check_model(
+    report = check_model(
         tflite(
             [operation("LOGISTIC", ["t0"], ["t1"]), operation("LOGISTIC", ["t1"], ["t2"])],
             tensors,
@@ -799,19 +800,19 @@ def test_a_compiled_file_tells_what_is_inside_and_what_is_left():
         operation("QUANTIZE", ["image"], ["x"]),
         operation("ARG_MAX", ["logits", "axis"], ["y"], 2),
     )
-    report = report.check_model(tflite([before, compiled, after], tensors, ["image"]))
+    report = check_model(tflite([before, compiled, after], tensors, ["image"]))
     assert report["compiled"] and report["verdict"] == "CPU" and report["exit_code"] == 2
     assert (
         report["sentence"]
         == "compiled; 2 of 3 operations stay on the CPU: QUANTIZE, ARG_MAX."
     )
-    text = report.format_report(report)
+    text = format_report(report)
     assert (
         "what lies between x and logits" in text
         and "1,234 bytes" in text
         and "left on the CPU" in text
     )
-    whole = report.check_model(tflite([compiled], tensors, ["x"], ["logits"]))
+    whole = check_model(tflite([compiled], tensors, ["x"], ["logits"]))
     assert (whole["verdict"], whole["exit_code"]) == ("OK", 0)
 
 
@@ -851,7 +852,7 @@ def test_truncated_and_flipped_files_never_trace_back(unet):
             for place in random.integers(0, 8192, random.integers(1, 6)):
                 data[place * random.choice([-1, 1])] = random.integers(0, 256)
         try:
-            json.dumps(report.check_model(bytes(data)), allow_nan=False)
+            json.dumps(check_model(bytes(data)), allow_nan=False)
             repair.unfuse_activations(bytes(data))
         except ValueError as error:
             assert "tflite" in str(error)
@@ -882,13 +883,14 @@ def test_the_command_does_not_start_tensorflow(tmp_path):
     path = tmp_path / "model.tflite"
     path.write_bytes(PLAIN_CONV)
     script = (
-        "import sys, edgetpu_check\n"
+        "import sys\n"
+        "from segmentation.edgetpu import __main__\n"
         "__main__.main(sys.argv[1:])\n"
         "print('tensorflow' in sys.modules)"
     )
     run = subprocess.run(
         [sys.executable, "-c", script, str(path)],
-        cwd=Path(edgetpu_check.__file__).parent,
+        cwd=Path(evidence.__file__).parents[2],
         capture_output=True,
         text=True,
         check=True,
@@ -994,10 +996,10 @@ def edited(data, edit):
 
 
 def test_todays_converter_is_refused_and_the_repair_is_exact(unet):
-    before = report.check_model(unet)
+    before = check_model(unet)
     assert before["verdict"] == "REFUSED" and before["repairable"]
     repaired = repair.unfuse_activations(unet)
-    assert report.check_model(repaired)["verdict"] == "OK"
+    assert check_model(repaired)["verdict"] == "OK"
     assert_same_bits(unet, repaired)
 
 
@@ -1063,7 +1065,7 @@ def test_any_clamp_is_repaired_bit_for_bit(unet, activation_name, zero_point, sc
 
     before = edited(unet, edit)
     after = repair.unfuse_activations(before)
-    assert report.check_model(after)["verdict"] != "REFUSED"
+    assert check_model(after)["verdict"] != "REFUSED"
     assert_same_bits(before, after)
     assert len(np.unique(run_reference(before))) > 1
 
@@ -1106,15 +1108,15 @@ def test_float_files_are_not_touched():
         ],
     )
     assert repair.unfuse_activations(data) == data
-    assert report.check_model(data)["verdict"] == "REFUSED"
+    assert check_model(data)["verdict"] == "REFUSED"
 
 
 def test_constants_behind_the_flatbuffer_are_taken_in():
     data = outside(PLAIN_CONV)
-    assert report.check_model(data)["repairable"]
+    assert check_model(data)["repairable"]
     repaired = repair.unfuse_activations(data)
-    assert report.check_model(repaired)["verdict"] == "OK"
-    assert report.check_model(repaired)["parameter_bytes"] == 160
+    assert check_model(repaired)["verdict"] == "OK"
+    assert check_model(repaired)["parameter_bytes"] == 160
 
 
 def test_other_decoders_have_no_operation_above_tf25():
@@ -1127,7 +1129,7 @@ def test_other_decoders_have_no_operation_above_tf25():
         layers.Resizing(32, 32, interpolation="nearest")(x)
     )
     x = layers.UpSampling2D(interpolation="bilinear")(layers.Conv2D(3, 1)(x))
-    report = report.check_model(convert(tf.keras.Model(inputs, x), 32))
+    report = check_model(convert(tf.keras.Model(inputs, x), 32))
     assert {row["name"] for row in report["rows"]} >= {
         "RESIZE_NEAREST_NEIGHBOR",
         "RESIZE_BILINEAR",
@@ -1135,5 +1137,5 @@ def test_other_decoders_have_no_operation_above_tf25():
     }
     assert report["verdict"] in ("OK", "RISK")
     nearest = layers.UpSampling2D(interpolation="nearest")(layers.Conv2D(8, 3)(inputs))
-    refused = report.check_model(convert(tf.keras.Model(inputs, nearest), 32))
+    refused = check_model(convert(tf.keras.Model(inputs, nearest), 32))
     assert refused["verdict"] == "REFUSED" and "TILE" in refused["sentence"]

@@ -10,7 +10,7 @@ from conftest import SHARED
 from device.files import find_images
 from device.images import read_image
 from get_model import get_encoder
-from segmentation.int8 import equalize, features, quantize
+from segmentation.int8 import calibration, equalize, features
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +74,9 @@ def test_int8_loses_less_of_it(pretrained_encoder, monkeypatch):
     errors = []
     for way in (lambda encoder, images: encoder, equalize.equalize):
         monkeypatch.setattr(equalize, "equalize", way)
-        features = features.make_feature_function(encoder, quantize.add_extreme_pixels(images[::2]))
-        errors.append(relative_errors(features(images[1::2]), wanted))
+        compute = features.make_feature_function(
+            encoder, calibration.add_extreme_pixels(images[::2]))
+        errors.append(relative_errors(compute(images[1::2]), wanted))
     assert all(ours < 0.95 * plain for plain, ours in zip(*errors))
     assert errors[1][0] < 0.6 * errors[0][0]
 
@@ -115,7 +116,8 @@ def test_chains_and_their_readers():
 def test_level_peaks_by_hand():
     peaks = {"block_1_project_BN": np.array([1.0, 3.0]),  # of their mean: 0.5, 1.5
              "block_2_project_BN": np.array([4.0, 4.0]), "block_2_add": np.array([6.0, 2.0])}
-    matrix = equalize.scale_to_equal_max(("block_1", "block_2"), np.array([[3.0, 0.0], [0.0, 3.0]]), peaks)
+    matrix = equalize.scale_to_equal_max(
+        ("block_1", "block_2"), np.array([[3.0, 0.0], [0.0, 3.0]]), peaks)
     assert np.allclose(matrix, [[2, 0], [0, 2]])  # 1.5 is either channel's largest
 
 

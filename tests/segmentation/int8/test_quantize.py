@@ -11,7 +11,14 @@ from conftest import SHARED
 from device.files import find_images
 from device.images import read_image
 from get_model import get_encoder, get_model
-from segmentation.int8 import bias_correction, equalize, features, interpreter, quantize
+from segmentation.int8 import (
+    bias_correction,
+    calibration,
+    equalize,
+    features,
+    interpreter,
+    quantize,
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +34,7 @@ def model_and_images():
 
 
 def test_calibration_images_are_evenly_spaced(monkeypatch):
-    monkeypatch.setattr(quantize, "CALIBRATION_IMAGES", 3)
+    monkeypatch.setattr(calibration, "CALIBRATION_IMAGES", 3)
     assert quantize.calibration_indices(9).tolist() == [0, 4, 8]
     assert quantize.calibration_indices(2).tolist() == [0, 1]
 
@@ -47,10 +54,10 @@ def test_dequantize_by_hand():
 def test_features_follow_the_keras_encoder(model_and_images):
     model, images = model_and_images
     encoder = model.get_layer("encoder")
-    features = features.make_feature_function(encoder, images)(images)
+    found = features.make_feature_function(encoder, images)(images)
     expected = encoder(images / np.float32(127.5) - 1, training=False)
-    assert [feature.shape for feature in features] == [tuple(e.shape) for e in expected]
-    for feature, wanted in zip(features, expected):
+    assert [feature.shape for feature in found] == [tuple(e.shape) for e in expected]
+    for feature, wanted in zip(found, expected):
         error = np.square(feature - wanted.numpy()).mean() / np.square(wanted.numpy()).mean()
         assert feature.dtype == np.float32 and error < 0.1
 
@@ -58,21 +65,21 @@ def test_features_follow_the_keras_encoder(model_and_images):
 def test_features_are_computed_once_up_to_the_limit():
     computed = []
 
-    def features(images):
+    def compute(images):
         """Notes what is computed: each image's mean, and its first pixel twice."""
         computed.append(len(images))
         return [images.mean((1, 2, 3), keepdims=True, dtype=np.float32),
                 np.repeat(images[:, :1, :1, :1], 2, axis=3).astype(np.float32)]
 
     images = np.random.default_rng(1).integers(0, 256, (5, 4, 4, 3), np.uint8)
-    recall = features.cache_features(features, limit_bytes=3 * 12)  # an image's are 3 float32
+    recall = features.cache_features(compute, limit_bytes=3 * 12)  # an image's are 3 float32
     for _ in range(2):
-        for wanted, found in zip(features(images), recall(images[:3])):
+        for wanted, found in zip(compute(images), recall(images[:3])):
             assert np.array_equal(wanted[:3], found)
     assert computed == [5, 3, 5]  # the second time nothing had to be computed
     mixed = recall(images[[4, 1, 3]])
     assert computed[-1] == 2  # only the two new ones, in their order
-    assert all(np.array_equal(a, b) for a, b in zip(mixed, features(images[[4, 1, 3]])))
+    assert all(np.array_equal(a, b) for a, b in zip(mixed, compute(images[[4, 1, 3]])))
     recall(images[3:])
     assert computed[-1] == 2  # beyond the limit they are computed again
 
@@ -99,7 +106,8 @@ def test_corrected_biases_bring_the_channels_to_the_float_models_means(pretraine
     wanted, _ = bias_correction.channel_means(exact, bias_correction.list_layers(exact), images)
     errors = []
     for model_bytes in (plain, corrected):
-        means, _ = bias_correction.channel_means(model_bytes, bias_correction.list_layers(model_bytes), images)
+        means, _ = bias_correction.channel_means(
+            model_bytes, bias_correction.list_layers(model_bytes), images)
         errors.append(sum(np.square(a - b).mean() for a, b in zip(means, wanted)))
     assert errors[1] < 0.1 * errors[0]
 
@@ -161,7 +169,8 @@ def test_after_the_shift_neither_of_two_classes_gains():
 @pytest.mark.parametrize("output_type", ["int8", "uint8"])
 def test_balancing_ties_shifts_the_logits_biases_alone(
         model_and_images, output_type, monkeypatch):
-    monkeypatch.setattr(bias_correction, "correct_biases", lambda quantized, exact, images: quantized)
+    monkeypatch.setattr(bias_correction, "correct_biases",
+                        lambda quantized, exact, images: quantized)
     model, images = model_and_images
     bias = model.get_layer("decoder").get_layer("logits").bias
     assert not bias.numpy().any()
@@ -176,13 +185,15 @@ def test_balancing_ties_shifts_the_logits_biases_alone(
     after = bias_correction.correct_tie_bias(before, images)
     changed = np.flatnonzero(np.frombuffer(before, np.uint8) != np.frombuffer(after, np.uint8))
     assert len(before) == len(after) and len(changed) > 0 and np.ptp(changed) < 3 * 4
-    logits = [interpreter.run_images(interpreter.open_bytes(data), images) for data in (before, after)]
+    logits = [interpreter.run_images(interpreter.open_bytes(data), images)
+              for data in (before, after)]
     ties = sum(bias_correction.count_ties(image) for image in logits[0])
     # Between two values of a logit lies a step: a shift of less changes it by one or not at all.
     difference = logits[1].astype(int) - logits[0]
     assert (difference[..., 0] == 0).all() and ties.sum() > 0
     assert np.abs(difference).max() == 1
-    assert np.allclose(difference.mean((0, 1, 2)), bias_correction.solve_logit_offsets(ties), atol=0.15)
+    offsets = bias_correction.solve_logit_offsets(ties)
+    assert np.allclose(difference.mean((0, 1, 2)), offsets, atol=0.15)
 
 
 def test_training_sees_the_encoder_of_the_converted_model(model_and_images):
@@ -190,12 +201,12 @@ def test_training_sees_the_encoder_of_the_converted_model(model_and_images):
     model, images = model_and_images
 
     def convolutions(model_bytes):
-        interpreter = interpreter.open_bytes(
+        opened = interpreter.open_bytes(
             model_bytes, experimental_op_resolver_type=interpreter.REFERENCE_KERNELS)
-        details = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
+        details = {detail["index"]: detail for detail in opened.get_tensor_details()}
         return [(details[op["outputs"][0]]["quantization"],
-                 *(interpreter.get_tensor(index).tobytes() for index in op["inputs"][1:]))
-                for op in interpreter._get_ops_details()
+                 *(opened.get_tensor(index).tobytes() for index in op["inputs"][1:]))
+                for op in opened._get_ops_details()
                 if op["op_name"] in ("CONV_2D", "DEPTHWISE_CONV_2D")]
 
     whole = convolutions(quantize.quantize(quantize.prepare(model, images), images))

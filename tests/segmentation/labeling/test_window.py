@@ -28,7 +28,7 @@ from device.drawing import class_colors, save_mask
 from device.errors import InputError
 from device.images import read_image, read_label
 from import_data import import_images
-from segmentation.labeling import dialogs, label, prelabel, session, view, window
+from segmentation.labeling import dialogs, label, prelabel, session, view
 from segmentation.labeling.keys import KEYS
 from segmentation.labeling.label import polygon_region, stroke_region
 from segmentation.labeling.session import open_session
@@ -732,8 +732,8 @@ def test_what_is_written_is_what_import_images_reads(window):
     images, labels, weights = import_images(
         window.session.image_paths[0].parent, window.session.label_dir, SIZE, training=False)
     assert images.shape == (3, *SIZE, 3) and len(weights) == 4
-    for label, value in zip(labels, (1, 2, 3)):
-        assert np.array_equal(label, square_label(value))
+    for found, value in zip(labels, (1, 2, 3)):
+        assert np.array_equal(found, square_label(value))
     with Image.open(window.session.label_dir / "image_0.png") as file:
         assert file.mode == "P" and file.size == SIZE[::-1]
         assert tuple(file.convert("RGB").getpixel((30, 30))) == tuple(class_colors(4)[1])
@@ -895,7 +895,7 @@ def test_a_folder_that_cannot_be_written_is_said_at_the_start(folders, monkeypat
     def refuse(**options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(annotation.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(session.tempfile, "TemporaryFile", refuse)
     with pytest.raises(InputError, match=r"can't be written to .*labels \(Permission denied\)"):
         open_session(*folders)
 

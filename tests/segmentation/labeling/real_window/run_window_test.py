@@ -317,7 +317,8 @@ def train(image_dir, label_dir, folder):
     """Trains an epoch on what was painted."""
     program = (f"import main; main.IMAGE_DIR, main.LABEL_DIR = {str(image_dir)!r}, "
                f"{str(label_dir)!r}; main.OUTPUT_DIR = {str(folder / 'output')!r}; main.EPOCHS = 1;"
-               f"main.ENCODER_WEIGHTS = None; main.IMAGE_SIZE = (64, 64); main.BATCH_SIZE = 2; main.main()")
+               f"main.ENCODER_WEIGHTS = None; main.IMAGE_SIZE = (64, 64); main.BATCH_SIZE = 2; "
+               f"main.main()")
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, text=True,
                             capture_output=True)
     if result.returncode != 0 or not (folder / "output" / "model.keras").is_file():
