@@ -1,12 +1,18 @@
 """What several test files share: the folder of real files, and small folders of pairs."""
 
+import ast
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+from segmentation.settings import read_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
 
 
 @pytest.fixture
@@ -51,3 +57,29 @@ def write_square_pairs(folders, count, size=(32, 32)):
         image[inside] = (230, 40, 40) if index % 2 else (40, 40, 230)
         Image.fromarray(image).save(folders[0] / f"{index:03}.png")
         Image.fromarray(label).save(folders[1] / f"{index:03}.png")
+
+
+def read_constants(script="main.py"):
+    """Returns a script's constants without running it: main.py would load TensorFlow."""
+    body = ast.parse((ROOT / script).read_text(encoding="utf-8")).body
+    return {node.targets[0].id: ast.literal_eval(node.value) for node in body
+            if isinstance(node, ast.Assign) and node.targets[0].id.isupper()}
+
+
+def settings_for(folders, **constants):
+    """Returns main.py's settings with these folders of images and labels, and these constants."""
+    settings, errors = read_settings({**read_constants(), "IMAGE_DIR": folders[0],
+                                      "LABEL_DIR": folders[1], **constants})
+    assert not errors
+    return settings
+
+
+def png_bytes(bits, color_type, size, rows):
+    """A PNG written by hand: Pillow itself writes no gray PNG of 2 or 4 bits."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(
+            ">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", *size, bits, color_type, 0, 0, 0)
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows))
+            + chunk(b"IEND", b""))

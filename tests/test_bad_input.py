@@ -17,17 +17,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import write_pair
+from conftest import png_bytes, write_pair
 from PIL import Image
-from test_import_data import png_bytes
 
-import get_model
 import import_data
 import main
-from device import files, images
+from device import images
 from device.errors import InputError
 from device.images import read_image, read_label
-from segmentation.settings import RULES, check_constants
+from segmentation import results
+from segmentation.settings import read_settings
 
 IMAGES, LABELS = Path("images"), Path("labels")  # in the test's own folder
 LABEL = np.tile(np.uint8([0, 1]), (8, 4))
@@ -47,7 +46,12 @@ def pairs(tmp_path, monkeypatch):
     for name, value in {"IMAGE_DIR": "images", "LABEL_DIR": "labels", "IMAGE_SIZE": (32, 32),
                         "OUTPUT_DIR": "output"}.items():
         monkeypatch.setattr(main, name, value)
-    monkeypatch.setattr(get_model, "get_model", lambda *_: pytest.fail("it went on to the model"))
+    monkeypatch.setattr(main, "get_model", lambda *_: pytest.fail("it went on to the model"))
+
+
+def load_data():
+    """Reads the pairs as main() does before it trains."""
+    return import_data.load_data(*read_settings(vars(main)))
 
 
 # ---- what is done to the pairs ---------------------------------------------------------------
@@ -438,7 +442,7 @@ def test_a_full_disk_is_said_at_the_start(pairs, monkeypatch):
     def fail(path, write):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(files, "write_whole", fail)
+    monkeypatch.setattr(results, "write_whole", fail)
     assert what_main_says() == ["OUTPUT_DIR output can't be written (No space left on device): "
                                 "choose another folder or make room."]
 
@@ -483,7 +487,7 @@ def test_labels_of_every_depth_are_read_exactly(pairs):
 def test_cmyk_jpeg_has_its_colors(pairs):
     remove(IMAGES / "a.png")
     save_image("a.jpg", "CMYK", (0, 255, 255, 0), quality=95)
-    import_data.load_data()
+    load_data()
     assert np.abs(read_image(IMAGES / "a.jpg").astype(int) - (255, 0, 0)).max() < 40
 
 
@@ -497,7 +501,7 @@ def test_exif_rotation_with_an_upright_label(pairs):
     label = np.zeros((64, 32), np.uint8)
     label[:16] = 1
     save_label("a.png", label)
-    data = import_data.load_data()
+    data = load_data()
     names = data["training_names"] + data["validation_names"]
     index = names.index("a.jpg")
     image = np.concatenate([data["images"], data["validation_images"]])[index]
@@ -511,7 +515,7 @@ def test_the_first_picture_of_a_camera_s_mpo_is_read(pairs):
     first.save(IMAGES / "a.jpg", "MPO", save_all=True, append_images=[second])
     with Image.open(IMAGES / "a.jpg") as written:
         assert written.format == "MPO" and written.n_frames == 2
-    import_data.load_data()
+    load_data()
     assert read_image(IMAGES / "a.jpg")[4, 4, 0] > 240
 
 
@@ -519,7 +523,7 @@ def test_hidden_files_are_skipped(pairs):
     for folder in (IMAGES, LABELS):
         for name in (".DS_Store", "Thumbs.db", "._a.png", ".hidden.jpg", "desktop.ini"):
             (folder / name).write_bytes(b"x")
-    assert len(import_data.load_data()["training_names"]) == 3
+    assert len(load_data()["training_names"]) == 3
 
 
 def test_links_are_followed(pairs):
@@ -529,14 +533,14 @@ def test_links_are_followed(pairs):
         (IMAGES / f"{stem}.png").symlink_to(Path("../elsewhere") / f"{stem}.png")
     LABELS.rename("labels elsewhere")
     LABELS.symlink_to("labels elsewhere")
-    assert len(import_data.load_data()["training_names"]) == 3
+    assert len(load_data()["training_names"]) == 3
 
 
 @pytest.mark.parametrize("stem", ["a b  c", "näive Ångström 한글", "x" * 240, "a.b.c", "-",
                                   "%s {0} \\", "\udcff"])
 def test_names_of_all_kinds_pair(pairs, stem):
     write_pair((IMAGES, LABELS), stem, LABEL)
-    assert len(import_data.load_data()["training_names"]) == 4
+    assert len(load_data()["training_names"]) == 4
 
 
 @pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
@@ -544,11 +548,12 @@ def test_unicode_normal_forms_pair(pairs, forms):
     image, label = (unicodedata.normalize(form, "Möwe é 한글.png") for form in forms)
     (IMAGES / "a.png").rename(IMAGES / image)
     (LABELS / "a.png").rename(LABELS / label)
-    data = import_data.load_data()
+    data = load_data()
     assert len(data["training_names"]) == 3
     # model.json may name the other form, where a folder was copied to or from a Mac.
     other = unicodedata.normalize(forms[1], image)
-    assert len(import_data.import_images(IMAGES, LABELS, (8, 8), names=[other])[0]) == 1
+    assert len(import_data.import_images(
+        IMAGES, LABELS, (8, 8), data["class_names"], 255, [other])[0]) == 1
 
 
 def test_a_single_pair_trains_where_others_validate(pairs, monkeypatch):
@@ -557,12 +562,12 @@ def test_a_single_pair_trains_where_others_validate(pairs, monkeypatch):
     monkeypatch.setattr(main, "VALIDATION_IMAGE_DIR", "images2")
     monkeypatch.setattr(main, "VALIDATION_LABEL_DIR", "labels2")
     one_pair()
-    data = import_data.load_data()
+    data = load_data()
     assert len(data["images"]) == 1 and len(data["validation_images"]) == 4
 
 
 def test_fewer_images_than_a_batch_are_noted(pairs, capsys):
-    import_data.load_data()
+    load_data()
     assert ("Note: there are fewer training images (3) than BATCH_SIZE (8): each batch holds all "
             "of them.\n") in capsys.readouterr().out
 
@@ -574,67 +579,13 @@ def test_a_class_of_the_validation_images_alone_is_warned_of(pairs, monkeypatch,
     monkeypatch.setattr(main, "VALIDATION_LABEL_DIR", "labels2")
     Image.fromarray(LABEL * 3).save("labels2/b.png")
     save_label("c.png", LABEL * 2)
-    assert import_data.load_data()["class_weights"][3] == 0
+    assert load_data()["class_weights"][3] == 0
     assert (
         "WARNING: 1 validation label(s) hold what no training label holds, class 3: b.png; it "
         "can't be learned and counts as IoU 0: label training images that show it, or choose "
         "another SEED.\n"
         "WARNING: no validation label holds class 2: it is learned, but not measured; label "
         "validation images that show it, or choose another SEED.\n") in capsys.readouterr().out
-
-
-# ---- constants -------------------------------------------------------------------------------
-
-
-def test_the_constants_of_main_are_right():
-    assert check_constants(vars(main)) == []
-    assert {"IMAGE_DIR", "LOSS", "SEED", "OUTPUT_DIR"} <= set(vars(main)) & set(RULES)
-
-
-@pytest.mark.parametrize("name, values", [
-    ("IMAGE_DIR", ["images", Path("images")]), ("VALIDATION_IMAGE_DIR", [None, "images"]),
-    ("VALIDATION_SPLIT", [0.01, 0.99]), ("IMAGE_SIZE", [(32, 32), [8192, 64]]),
-    ("CLASS_NAMES", [None, ["a", "b"], ("a", "ä")]), ("IGNORE_LABEL", [None, 0, 255]),
-    ("ENCODER_WEIGHTS", [None, "imagenet", Path("x.h5")]), ("CLASS_WEIGHT_POWER", [0, 1, 0.5]),
-    ("DECODER_FILTERS", [(512, 256, 128, 64), [[8, 8], [8, 8], [8, 4], [8, 4]]]),
-    ("LEARNING_RATE", [1, 1e-5]), ("SEED", [0, 2**32 - 1]), ("PATIENCE", [None, 5]),
-])
-def test_right_constants(name, values):
-    assert [check_constants({name: value}) for value in values] == [[]] * len(values)
-
-
-@pytest.mark.parametrize("name, values", [
-    ("IMAGE_DIR", [None, 3, "", " ", "a\0b", b"images", ["images"]]),
-    ("VALIDATION_LABEL_DIR", [7, "labels"]),  # the other one is missing
-    ("VALIDATION_SPLIT", [0, 1, -0.2, 1.5, "0.2", None, float("nan"), True]),
-    ("SKIP_UNLABELED", [None, 1, "no"]), ("AUGMENT", ["yes"]),
-    ("IMAGE_SIZE", [None, 128, (128,), (128, 160, 3), (128.0, 160), "ab", (0, 32), (-32, 32),
-                    (33, 64), (32, 8224), (np.int64(32), 32), (True, 32)]),
-    ("CLASS_NAMES", [[], "ab", ["a"], ["a", "a"], ["a", 1], ["a", ""], ["a", "b\n"],
-                     [str(index) for index in range(256)], {"a": 1}]),
-    ("IGNORE_LABEL", [-1, 256, 1.5, "255", False]), ("ENCODER_WEIGHTS", [5, ""]),
-    ("DECODER_FILTERS", [None, (), (8, 8), (8, 8, 8, 0), ((8, 8),) * 3, (8, (8, 8), 8, 8), "abcd",
-                         ((8, 8, 8),) * 4, (8.0, 8, 8, 8)]),
-    ("LOSS", [None, "focal", 1, np.zeros(3), ["dice"]]), ("CLASS_WEIGHT_POWER", [-1, "1", None]),
-    ("BATCH_SIZE", [0, -8, 8.0, "8", None, True, np.int64(8)]), ("EPOCHS", [0, 1.5]),
-    ("LEARNING_RATE", [0, -1, "1e-3", 10**400, float("inf"), float("nan")]),
-    ("SEED", [-1, 2**32, None]),
-    ("OUTPUT_DIR", [None, 1]), ("PATIENCE", [0]), ("FINE_TUNE_EPOCHS", [-1, None]),
-])
-def test_wrong_constants(name, values):
-    for value in values:
-        sentences = check_constants({name: value})
-        assert len(sentences) == 1 and sentences[0].startswith(name), value
-        assert sentences[0].endswith(".") and len(sentences[0]) < 300
-
-
-@pytest.mark.parametrize("name", RULES)
-def test_any_value_gets_a_sentence_or_passes(name):
-    for value in (None, True, -1, 0, 1, 1.5, 10**400, float("nan"), 1j, "", "\0", "\udcff", b"x",
-                  [], [[]], {}, set(), (1, 2), ["a", "b"], np.zeros((9, 9)), np.float32(1), object,
-                  len, Path(), range(4)):
-        sentences = check_constants({name: value})
-        assert len(sentences) <= 1 and all("\n" not in sentence for sentence in sentences)
 
 
 # ---- fuzzing ---------------------------------------------------------------------------------

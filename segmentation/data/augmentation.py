@@ -4,7 +4,7 @@ import tensorflow as tf
 
 FLIP_PROBABILITY = 0.5
 COLOR_RANGE = 0.2  # brightness, contrast and saturation vary by a factor of 1 -+ this
-SCALE_RANGE = (0.6, 1.25)  # a window of this share of the sides is shown at full size
+SCALE_RANGE = (0.6, 1.25)  # a crop of this share of the sides is shown at full size
 PADDING = 128.0  # gray around a picture that is shown smaller: near 0 to the network
 PADDING_LABEL = 255  # label around such a picture: never a class, since at most 255 are allowed
 
@@ -41,8 +41,8 @@ def _crop(image, label, scale, top, left):
     side = smallest * (largest / smallest) ** scale  # as likely larger as smaller
     top, left = (1 - side) * top, (1 - side) * left  # beyond the picture where side is above 1
     boxes = tf.stack([top, left, top + side, left + side], axis=1)
-    window = tf.range(tf.shape(image)[0]), tf.shape(image)[1:3]
-    image = tf.image.crop_and_resize(image, boxes, *window, extrapolation_value=PADDING)
-    label = tf.image.crop_and_resize(label[..., None], boxes, *window, method="nearest",
+    numbers, size = tf.range(tf.shape(image)[0]), tf.shape(image)[1:3]
+    image = tf.image.crop_and_resize(image, boxes, numbers, size, extrapolation_value=PADDING)
+    label = tf.image.crop_and_resize(label[..., None], boxes, numbers, size, method="nearest",
                                      extrapolation_value=float(PADDING_LABEL))
     return image, tf.cast(label[..., 0], tf.uint8)

@@ -38,11 +38,14 @@ def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=
                  epochs=range(1), repeats=1, features=None, replicas=(0, 1, 1), random_crops=False):
     """Streams the batches of all epochs, one after the other, prefetched.
 
-    Args: images uint8 (n, height, width, 3), labels uint8 (n, height, width); epochs, their
-        numbers from 0, and repeats: see epoch_order; features, None or a function uint8 images ->
-        list of float32 arrays, which take the images' place; replicas (first, last, total), the
-        part of all devices that is served: a batch is dealt out image by image, and each device's
-        share is an element of its own; augment and random_crops: see augment_batch.
+    Args:
+        images, labels: uint8 (n, height, width, 3) and (n, height, width).
+        epochs, repeats: numbers of the epochs, from 0, and how often each goes through the images.
+        features: None, or a function that turns uint8 images into a list of float32 arrays, which
+            are served in place of the images.
+        replicas: (first, last, total): serves devices first to last - 1 of so many in all. The
+            images of a batch are dealt out one by one, and each device's share is an element.
+        augment, random_crops: see augment_batch.
     Returns: tf.data.Dataset of image float32 (batch, height, width, 3) in 0..255, or a tuple of
         features, and label uint8 (batch, height, width).
     """
@@ -60,7 +63,7 @@ def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=
         return images[indices], labels[indices], random_numbers
 
     def decode(number):
-        """Returns image and label of a batch by its number, augmented where wanted."""
+        """Returns images and labels of a batch by its number, augmented if asked for."""
         image, label, random_numbers = tf.numpy_function(
             fetch, [number], (tf.uint8, tf.uint8, tf.float32), stateful=False)
         image = tf.cast(tf.ensure_shape(image, (None, *images.shape[1:])), tf.float32)

@@ -5,9 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from device.errors import InputError, collect_or_raise, list_names
-from device.images import read_label
 from device.model_info import MAX_CLASSES
-from segmentation.parallel import in_parallel
 
 CLASS_NAMES_FILE = "classes.txt"  # one name a line, in the label folder
 MAX_WEIGHT_RATIO = 100.0  # heaviest to lightest class weight; raw ratios of 400 did not converge
@@ -34,26 +32,8 @@ def read_class_names(label_dir):
     return names
 
 
-def find_class_names(label_paths, label_dir, class_names=None, ignore_label=255):
-    """Returns the class names: those given, those of classes.txt, or names for the label values.
-
-    Args: label_paths are read only where no list of names is given.
-    Raises: InputError where a label can't be read.
-    """
-    class_names = class_names or read_class_names(label_dir)
-    if class_names:
-        return list(class_names)
-
-    def largest(index):
-        """Returns the largest class index in a label."""
-        label = read_label(label_paths[index])
-        return int(label[label != ignore_label].max(initial=0))
-
-    return default_class_names(max(in_parallel(largest, len(label_paths), "Reading labels")) + 1)
-
-
 def name_classes(values, label_dir, class_names=None, ignore_label=255, errors=None):
-    """Returns the class names as find_class_names does, but counts them from values already read.
+    """Returns the class names: those given, those of classes.txt, or names for the label values.
 
     Args: values bool (n, 256), which values each label file holds; label_dir may be None, which
         holds no classes.txt; errors, see collect_or_raise.
@@ -189,18 +169,6 @@ def compute_class_weights(pixel_counts, power=1.0, max_ratio=MAX_WEIGHT_RATIO):
     weights[occurs] = (counts.sum() / counts[occurs]) ** power
     weights = np.minimum(weights, max_ratio * weights[occurs].min())
     return (weights / weights[occurs].mean()).astype(np.float32)
-
-
-def weigh_classes(labels, class_names, power=1.0, max_ratio=MAX_WEIGHT_RATIO, shown=True):
-    """Counts the labels' pixels, weighs the classes, and prints the table unless shown is False.
-
-    Args: labels uint8 (n, height, width). Returns: as compute_class_weights.
-    """
-    pixel_counts = count_pixels(labels, len(class_names))
-    class_weights = compute_class_weights(pixel_counts, power, max_ratio)
-    if shown:
-        print(format_class_table(class_names, pixel_counts, class_weights))
-    return class_weights
 
 
 def format_class_table(class_names, pixel_counts, class_weights):

@@ -38,6 +38,16 @@ def read_pairs(pairs, image_size, file_errors=None, memory_limit_gb=None, cache_
     return images, labels, values
 
 
+def read_label_values(label_paths):
+    """Returns which values each label file holds, bool (n, 256).
+
+    Raises: InputError where a label can't be read.
+    """
+    values = in_parallel(lambda index: decode_label(label_paths[index], None)[1],
+                         len(label_paths), "Reading labels")
+    return np.array(values, bool).reshape(-1, 256)
+
+
 def _hand_on(found, file_errors):
     if file_errors is None:
         collect_or_raise(list_file_errors(found))

@@ -15,7 +15,8 @@ from device.errors import InputError, list_names
 from device.files import LABEL_SUFFIX, find_images, stem_of, write_whole
 from device.images import read_image, read_label
 from device.model_info import MAX_CLASSES
-from segmentation.data.classes import CLASS_NAMES_FILE, find_class_names, read_class_names
+from segmentation.data.classes import CLASS_NAMES_FILE, name_classes, read_class_names
+from segmentation.data.reading import read_label_values
 from segmentation.labeling.label import Drawing, Packed, has_label, pack, unpack
 
 COMPRESS_LEVEL = 1  # of saved labels: 24 megapixels take 40 ms; the smallest file takes 260 ms
@@ -133,7 +134,8 @@ def agree_class_names(session, class_names):
     label_paths = [label_path_of(session, path) for path in sorted(session.labeled)]
     names = max(written or [], given, key=len)
     if not names and label_paths:
-        names = find_class_names(label_paths, session.label_dir, None, session.ignore_label)
+        names = name_classes(read_label_values(label_paths), session.label_dir, None,
+                             session.ignore_label)
     if not written and not given and len(names) < 2:
         names = list(DEFAULT_CLASS_NAMES)
     if len(set(names)) < len(names) or len(names) < 2 or len(names) > MAX_CLASSES:

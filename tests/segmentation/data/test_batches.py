@@ -1,4 +1,4 @@
-"""Tests of streaming.py: each image once an epoch, drawn by seed, augmented in pair, dealt out."""
+"""Tests of batches.py, augmentation.py: drawn by seed, image and label in pair, dealt out."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_shuffling_differs_by_epoch_and_repeats_by_seed():
               for epoch in (both[:4], both[4:])]
     assert sorted(orders[0]) == sorted(orders[1]) == list(range(32))
     assert (orders[0] != orders[1]).any()
-    # An epoch does not depend on those before: so an interrupted run can be gone on with.
+    # An epoch does not depend on those before: so an interrupted run can be resumed.
     for one, same in zip(both + both[4:], again + second, strict=True):
         assert (one[0] == same[0]).all() and (one[1] == same[1]).all()
     assert any((a[1] != b[1]).any() for a, b in zip(both, other))
@@ -104,7 +104,7 @@ def test_a_larger_or_smaller_view_keeps_the_pair_together(monkeypatch):
     for _ in range(200):
         draws = random.random((4, batches.RANDOM_NUMBERS), np.float32)
         image, label = augmentation.augment_batch(images.astype(np.float32), labels, draws,
-                                               windows=True)
+                                               random_crops=True)
         image, label = image.numpy()[..., 0], label.numpy()
         assert set(np.unique(label)) <= {0, 1, 255}
         assert (image[label == 255] == augmentation.PADDING).all()

@@ -13,15 +13,14 @@ from conftest import write_pair, write_square_pairs
 
 import import_data
 import main
-from device import images
 from device.errors import InputError
-from import_data import import_images
 from segmentation import evaluate, results
 from segmentation.data import cache, reading
 from segmentation.data.batches import make_dataset
 from segmentation.data.classes import count_pixels
 from segmentation.data.pairing import Pairs, pair_files
-from segmentation.int8.quantize import add_extreme_pixels, calibration_indices
+from segmentation.int8.calibration import add_extreme_pixels, calibration_indices
+from segmentation.settings import read_settings
 
 SIZE = (16, 24)
 REUSED, MADE = "Reusing", "Decoding"
@@ -39,7 +38,7 @@ def read(set_dirs, tmp_path, capsys):
     """A function that reads all pairs through the cache: the arrays, and what it printed."""
     def read_pairs(image_size=SIZE, purpose="pairs"):
         arrays = reading.read_pairs(pair_files(*set_dirs), image_size, None, 0,
-                                        tmp_path / "cache", purpose)
+                                    tmp_path / "cache", purpose)
         return arrays, capsys.readouterr().out
     return read_pairs
 
@@ -100,16 +99,6 @@ def test_stored_arrays_behave_like_plain_ones(read, set_dirs, monkeypatch):
         values.any(axis=1)
 
 
-def test_import_images_gives_the_same_with_and_without_limit(set_dirs, tmp_path, capsys):
-    plain = import_images(*set_dirs, SIZE)
-    table = capsys.readouterr().out
-    for line_number in (MADE, REUSED):
-        stored = import_images(*set_dirs, SIZE, memory_limit_gb=0, cache_dir=tmp_path / "cache")
-        assert all(np.array_equal(a, b) for a, b in zip(stored, plain))
-        printed = capsys.readouterr().out
-        assert printed.startswith(line_number) and printed.endswith(table)
-
-
 def test_dataset_of_stored_arrays_gives_the_same_batches(read, set_dirs):
     plain = reading.read_pairs(pair_files(*set_dirs), SIZE)
     streams = [make_dataset(*arrays[:2], 5, augment=True, shuffle=True, seed=4)
@@ -121,16 +110,9 @@ def test_dataset_of_stored_arrays_gives_the_same_batches(read, set_dirs):
 def test_small_sets_stay_in_memory_and_leave_no_folder(set_dirs, tmp_path):
     needed = cache.decoded_bytes(12, SIZE)
     for limit in (None, needed / 10**9):
-        images, _, _ = import_images(*set_dirs, SIZE, memory_limit_gb=limit,
-                                     cache_dir=tmp_path / "cache")
+        images, _, _ = reading.read_pairs(pair_files(*set_dirs), SIZE, None, limit,
+                                          tmp_path / "cache")
         assert isinstance(images, np.ndarray) and not (tmp_path / "cache").exists()
-
-
-def test_wrong_values_are_found_in_a_cache_too(set_dirs, tmp_path):
-    for _ in range(2):
-        with pytest.raises(InputError, match=r"beyond the 2 classes.*2 in 001\.png"):
-            import_images(*set_dirs, SIZE, ["background", "disc"], memory_limit_gb=0,
-                          cache_dir=tmp_path / "cache")
 
 
 # ---- made anew -------------------------------------------------------------------------------
@@ -242,7 +224,7 @@ def test_an_interrupted_run_leaves_nothing(read, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(images, "decode_label", interrupt)
+        patch.setattr(reading, "decode_label", interrupt)
         read()
     assert list((tmp_path / "cache").iterdir()) == []
     assert read()[1].startswith(MADE)
@@ -283,7 +265,7 @@ def test_no_byte_of_the_small_files_or_headers_may_change(read, cache_files):
 def test_too_little_space_is_said_before_anything_is_decoded(read, tmp_path, monkeypatch):
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(
         10**9, 10**9, 10**7))
-    monkeypatch.setattr(images, "decode_image", None)
+    monkeypatch.setattr(reading, "decode_image", None)
     with pytest.raises(InputError) as error:
         read()
     sentence = str(error.value)
@@ -329,6 +311,11 @@ def main_dirs(set_dirs, tmp_path, monkeypatch):
     return set_dirs
 
 
+def load_data():
+    """Reads the pairs as main() does before it trains."""
+    return import_data.load_data(*read_settings(vars(main)))
+
+
 def snapshot(folder):
     return {path: (path.stat().st_mtime_ns, path.read_bytes())
             for path in folder.rglob("*") if path.is_file()}
@@ -337,11 +324,11 @@ def snapshot(folder):
 def test_load_data_gives_the_same_from_the_cache(main_dirs, tmp_path, monkeypatch, capsys):
     with monkeypatch.context() as patch:
         patch.setattr(main, "MEMORY_LIMIT_GB", 1)
-        plain = import_data.load_data()
+        plain = load_data()
     table = capsys.readouterr().out
     assert not (tmp_path / "output").exists()
     for what in (MADE, REUSED):
-        data = import_data.load_data()
+        data = load_data()
         printed = capsys.readouterr().out
         assert printed.count(what) == 2 and printed.endswith(table)
         assert data.keys() == plain.keys()
@@ -351,12 +338,12 @@ def test_load_data_gives_the_same_from_the_cache(main_dirs, tmp_path, monkeypatc
         "training", "validation"]
     monkeypatch.setattr(main, "CACHE_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("TF_CONFIG", '{"task": {"index": 1}}')
-    import_data.load_data()
+    load_data()
     assert len(list((tmp_path / "elsewhere/worker_1").iterdir())) == 2
 
 
 def test_training_uses_stored_arrays_as_plain_ones(main_dirs, tmp_path):
-    data = import_data.load_data()
+    data = load_data()
     whole = {name: data[name][:] for name in ("images", "validation_images", "validation_labels")}
     chosen = calibration_indices(len(data["images"]))
     calibration = add_extreme_pixels(data["images"][chosen])
@@ -373,14 +360,15 @@ def test_training_uses_stored_arrays_as_plain_ones(main_dirs, tmp_path):
     predict = evaluate.make_predictor(lambda batch, training: batch)
     predictions = predict(data["validation_images"], 2)
     assert np.array_equal(predictions, whole["validation_images"].argmax(-1))
-    assert evaluate.measure(predictions, data) == evaluate.measure(predictions, {**data, **whole})
+    assert evaluate.measure(predictions, data, 255) == evaluate.measure(
+        predictions, {**data, **whole}, 255)
     results.draw_predictions(tmp_path / "predictions.png", predictions, data)
     assert (tmp_path / "predictions.png").stat().st_size > 1000
 
 
 def what_load_data_says():
     with pytest.raises(InputError) as error:
-        import_data.load_data()
+        load_data()
     return str(error.value).split("\n")
 
 
@@ -402,7 +390,7 @@ def test_faulty_files_are_said_together_and_leave_nothing(main_dirs, tmp_path, m
 
 
 def test_a_wrong_constant_or_lone_file_leaves_the_cache_alone(main_dirs, tmp_path, monkeypatch):
-    import_data.load_data()
+    load_data()
     before = snapshot(tmp_path)
     for name, value in {"SEED": -1, "IMAGE_SIZE": (33, 64), "MEMORY_LIMIT_GB": "2",
                         "CACHE_DIR": 7, "OUTPUT_DIR": None}.items():

@@ -1,0 +1,74 @@
+"""Tests of settings.py: which constants are right, and what is said to those that are not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import read_constants
+
+from segmentation.settings import RULES, check_constants, read_settings
+
+
+def test_the_constants_of_main_are_right():
+    constants = read_constants()
+    assert check_constants(constants) == [] and set(constants) == set(RULES)
+
+
+def test_settings_hold_each_constant_once_and_can_not_be_changed():
+    settings, errors = read_settings(read_constants())
+    assert errors == [] and settings.image_size == (128, 160) and settings.seed == 1
+    with pytest.raises(AttributeError):
+        settings.seed = 2
+
+
+def test_wrong_constants_leave_settings_to_look_at_the_folders_with():
+    settings, errors = read_settings({**read_constants(), "SEED": -1, "IMAGE_DIR": 5})
+    assert settings.seed == 1 and settings.image_dir is None and settings.epochs == 20
+    assert errors == ["IMAGE_DIR is 5, but it must be the path of a folder, in quotation marks.",
+                      "SEED is -1, but it must be a whole number of 0..4294967295."]
+
+
+@pytest.mark.parametrize("name, values", [
+    ("IMAGE_DIR", ["images", Path("images")]), ("VALIDATION_IMAGE_DIR", [None, "images"]),
+    ("VALIDATION_SPLIT", [0.01, 0.99]), ("IMAGE_SIZE", [(32, 32), [8192, 64]]),
+    ("CLASS_NAMES", [None, ["a", "b"], ("a", "ä")]), ("IGNORE_LABEL", [None, 0, 255]),
+    ("ENCODER_WEIGHTS", [None, "imagenet", Path("x.h5")]), ("CLASS_WEIGHT_POWER", [0, 1, 0.5]),
+    ("DECODER_FILTERS", [(512, 256, 128, 64), [[8, 8], [8, 8], [8, 4], [8, 4]]]),
+    ("LEARNING_RATE", [1, 1e-5]), ("SEED", [0, 2**32 - 1]), ("PATIENCE", [None, 5]),
+])
+def test_right_constants(name, values):
+    assert [check_constants({name: value}) for value in values] == [[]] * len(values)
+
+
+@pytest.mark.parametrize("name, values", [
+    ("IMAGE_DIR", [None, 3, "", " ", "a\0b", b"images", ["images"]]),
+    ("VALIDATION_LABEL_DIR", [7, "labels"]),  # the other one is missing
+    ("VALIDATION_SPLIT", [0, 1, -0.2, 1.5, "0.2", None, float("nan"), True]),
+    ("SKIP_UNLABELED", [None, 1, "no"]), ("AUGMENT", ["yes"]),
+    ("IMAGE_SIZE", [None, 128, (128,), (128, 160, 3), (128.0, 160), "ab", (0, 32), (-32, 32),
+                    (33, 64), (32, 8224), (np.int64(32), 32), (True, 32)]),
+    ("CLASS_NAMES", [[], "ab", ["a"], ["a", "a"], ["a", 1], ["a", ""], ["a", "b\n"],
+                     [str(index) for index in range(256)], {"a": 1}]),
+    ("IGNORE_LABEL", [-1, 256, 1.5, "255", False]), ("ENCODER_WEIGHTS", [5, ""]),
+    ("DECODER_FILTERS", [None, (), (8, 8), (8, 8, 8, 0), ((8, 8),) * 3, (8, (8, 8), 8, 8), "abcd",
+                         ((8, 8, 8),) * 4, (8.0, 8, 8, 8)]),
+    ("LOSS", [None, "focal", 1, np.zeros(3), ["dice"]]), ("CLASS_WEIGHT_POWER", [-1, "1", None]),
+    ("BATCH_SIZE", [0, -8, 8.0, "8", None, True, np.int64(8)]), ("EPOCHS", [0, 1.5]),
+    ("LEARNING_RATE", [0, -1, "1e-3", 10**400, float("inf"), float("nan")]),
+    ("SEED", [-1, 2**32, None]),
+    ("OUTPUT_DIR", [None, 1]), ("PATIENCE", [0]), ("FINE_TUNE_EPOCHS", [-1, None]),
+])
+def test_wrong_constants(name, values):
+    for value in values:
+        sentences = check_constants({name: value})
+        assert len(sentences) == 1 and sentences[0].startswith(name), value
+        assert sentences[0].endswith(".") and len(sentences[0]) < 300
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_any_value_gets_a_sentence_or_passes(name):
+    for value in (None, True, -1, 0, 1, 1.5, 10**400, float("nan"), 1j, "", "\0", "\udcff", b"x",
+                  [], [[]], {}, set(), (1, 2), ["a", "b"], np.zeros((9, 9)), np.float32(1), object,
+                  len, Path(), range(4)):
+        sentences = check_constants({name: value})
+        assert len(sentences) <= 1 and all("\n" not in sentence for sentence in sentences)
