@@ -12,10 +12,11 @@ it), RISK (unknown limit), NOTE, OK (mapped in comparable evidence). The compile
 Exit code: 1 refused or unreadable, 2 operations left on the CPU, 0 no known obstacle.
 """
 
-import json
 import sys
 from pathlib import Path
 
+from device.errors import run_script
+from device.files import write_json
 from segmentation.edgetpu.report import check_model, format_report
 
 MODEL_PATH = "output/model_int8.tflite"  # checked when no file is named on the command line
@@ -23,16 +24,19 @@ REPORT_NAME = "edgetpu_report.json"  # written beside the model
 
 
 def main(arguments=None):
-    """Checks the named file or MODEL_PATH, prints and writes the report; returns the exit code."""
+    """Checks the named file or MODEL_PATH, prints and writes the report; returns the exit code.
+
+    Raises: InputError where there is no such file, or it is damaged or no .tflite.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     path = Path(arguments[0] if arguments else MODEL_PATH)
-    try:
-        report = check_model(path)
-    except (OSError, ValueError, ModuleNotFoundError) as error:
-        print(error)
-        return 1
+    report = check_model(path)
     print(f"{path}\n\n{format_report(report)}")
     report_path = path.with_name(REPORT_NAME)
-    report_path.write_text(json.dumps(report, indent=2) + "\n")
+    write_json(report_path, report)
     print(f"Written to {report_path}.")
     return report["exit_code"]
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -27,8 +27,9 @@ SIZES = {  # key of the result -> the line of the log
 }
 REASONS = (  # pattern in the log -> what it means; the first that fits, from particular to general
     (r"Didn't find op for builtin opcode '(\w+)' version '(\d+)'",
-     "The compiler does not know {0} version {1}, which is newer than TensorFlow 2.5: python "
-     "edgetpu_check.py tells which operations are too new and whether they can be repaired."),
+     "The compiler does not know {0} version {1}, which is newer than TensorFlow 2.5: "
+     "python -m segmentation.edgetpu FILE tells which operations are too new and whether they can "
+     "be repaired."),
     (r"unresolved custom op: ([\w-]+)",
      "The compiler does not know the operation {0}: is the model compiled already, or not ours?"),
     (r"dynamic-sized tensors",
@@ -163,7 +164,7 @@ def format_compile_report(result):
     lines += [f"{row['operation']:<{width}}  {row['count']:>5}  {row['status']}" for row in rows]
     if any("More than one subgraph" in row["status"] for row in rows):
         lines.append('"More than one subgraph": all that follows an operation left on the '
-                     'processor stays there too.')
+                     'CPU stays there too.')
     used, left, streamed = (format_size(result[key]) for key in (
         "on_chip_used", "on_chip_remaining", "off_chip_used"))
     lines.append(f"parameters: {used} on the chip ({left} free), {streamed} streamed each time")

@@ -9,10 +9,8 @@ import numpy as np
 
 from segmentation.edgetpu.evidence import TF25_MAX_VERSION
 from segmentation.edgetpu.tflite_file import (
-    buffer_bytes,
-    damage_as_value_error,
+    damage_as_input_error,
     fused_name,
-    lies_outside,
     load_schema,
     op_name,
     read_bytes,
@@ -36,7 +34,7 @@ def can_unfuse(op):
 
 
 def to_steps(value, scale, zero_point):
-    """A real value in to_steps units, rounded as TFLite does: float32, halves away from zero."""
+    """Returns a value in quantization steps, rounded as TFLite does: float32, half away from 0."""
     steps = float(np.float32(value) / np.float32(scale))
     return zero_point + int(math.copysign(math.floor(abs(steps) + 0.5), steps))
 
@@ -60,20 +58,20 @@ def unfuse_activations(data):
     A fused activation whose clamp is the whole int8 range is taken out; any other becomes an
     operation of its own behind the transposed convolution, on a tensor of the same quantization, as
     TF 2.5's converter wrote it. Outputs stay the same bit for bit with TFLite's reference kernels.
-    Operator codes that nothing uses are dropped, constants behind the flatbuffer are taken in.
+    Operator codes that nothing uses are dropped.
 
-    data: bytes of a .tflite file, or its path. Returns the new bytes; the same where nothing is to
-    be done. Raises ValueError when the file is damaged or no .tflite.
+    Args: data, bytes of a .tflite file, or its path.
+    Returns: the new bytes, or the same where nothing is to be done.
+    Raises: InputError where the file is damaged or no .tflite.
     """
     data = read_bytes(data)
-    with damage_as_value_error():
+    with damage_as_input_error():
         model = read_model(data)
-        views = [view_graph(graph, model, data) for graph in model.subgraphs]
+        views = [view_graph(graph, model) for graph in model.subgraphs]
         lowered = [unfuse_subgraph(graph, view, model)
                    for graph, view in zip(model.subgraphs, views)]
-        taken_in = [inline_buffer(buffer, data) for buffer in model.buffers]
         dropped = drop_unused_codes(model)
-        return pack_model(model) if any(lowered) or any(taken_in) or dropped else data
+        return pack_model(model) if any(lowered) or dropped else data
 
 
 def unfuse_subgraph(graph, view, model):
@@ -129,14 +127,6 @@ def drop_unused_codes(model):
         operator.opcodeIndex = used.index(operator.opcodeIndex)
     model.operatorCodes = [model.operatorCodes[number] for number in used]
     return dropped
-
-
-def inline_buffer(buffer, data):
-    """Moves a constant from behind the flatbuffer into its buffer; returns whether it lay there."""
-    if not lies_outside(buffer):
-        return False
-    buffer.data, buffer.offset, buffer.size = buffer_bytes(buffer, data), 0, 0
-    return True
 
 
 def pack_model(model):

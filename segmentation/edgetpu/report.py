@@ -20,7 +20,7 @@ from segmentation.edgetpu.rules import (
 from segmentation.edgetpu.tflite_file import (
     Finding,
     buffer_bytes,
-    damage_as_value_error,
+    damage_as_input_error,
     op_name,
     read_bytes,
     read_model,
@@ -41,8 +41,9 @@ def judge_file(model, graphs):
         if number not in used and not is_known:
             reason = f"lists {name} version {code.version}, unknown to TF 2.5 (nothing uses it)"
             findings.append(Finding("REFUSED", reason, "high"))
-    moving = {tensor.dtype for graph in graphs for op in graph.ops for tensor in op.activations}
-    if moving and not moving & set(EIGHT_BIT):
+    ops = [op for graph in graphs for op in graph.ops]
+    activation_types = {tensor.dtype for op in ops for tensor in op.activations}
+    if activation_types and not activation_types & set(EIGHT_BIT):
         reason = "model not quantized: nothing in it is int8 or uint8"  # edgetpu#168, #313
         findings.append(Finding("REFUSED", reason, "high"))
     return findings
@@ -60,10 +61,10 @@ def size_notes(parameter_bytes, outputs):
     return [*notes, Finding("NOTE", reason, "low")]
 
 
-def parameter_bytes_of(model, data):
-    """Bytes of all constants that tensors use, each buffer counted once."""
+def count_parameter_bytes(model):
+    """Returns the bytes of all constants that tensors use, each buffer counted once."""
     used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors or []}
-    constants = [buffer_bytes(model.buffers[number], data) for number in used]
+    constants = [buffer_bytes(model.buffers[number]) for number in used]
     return sum(len(constant) for constant in constants if constant is not None)
 
 
@@ -129,18 +130,17 @@ def check_model(model):
 
     model: path of the file, or its bytes.
     Returns a dictionary for json.dump: "verdict" (REFUSED, CPU, RISK or OK), "exit_code",
-    "sentence", "repairable" (unfuse_activations lifts the refusal), "compiled", "rows" (a
-    dictionary a kind of operation), "findings" (on the whole file), "operations",
-    "operations_on_processor", "inputs", "outputs", "parameter_bytes", "on_chip_bytes_estimate"
-    and "streamed_bytes_estimate"
+    "sentence", "repairable" (unfuse_activations lifts the refusal), "compiled", "rows" (a dict
+    a kind of operation), "findings" (on the whole file), "operations", "operations_on_cpu",
+    "inputs", "outputs", "parameter_bytes", "on_chip_bytes_estimate" and "streamed_bytes_estimate"
     (both None for a compiled file).
-    Raises FileNotFoundError, or ValueError when the file is empty, truncated or no .tflite.
+    Raises: InputError where there is no such file, or it is empty, damaged or no .tflite.
     """
     data = read_bytes(model)
-    with damage_as_value_error():
+    with damage_as_input_error():
         flat = read_model(data)
-        graphs = [view_graph(graph, flat, data) for graph in flat.subgraphs]
-        parameter_bytes = parameter_bytes_of(flat, data)
+        graphs = [view_graph(graph, flat) for graph in flat.subgraphs]
+        parameter_bytes = count_parameter_bytes(flat)
     ops = [op for graph in graphs for op in graph.ops]
     is_compiled = any(op.name == COMPILED_OP for op in ops)
     for graph in graphs:
@@ -159,7 +159,7 @@ def check_model(model):
         "rows": table_rows(ops),
         "findings": as_dicts(findings + size_notes(parameter_bytes, graphs[0].outputs)),
         "operations": len(ops),
-        "operations_on_processor": sum(op.verdict == "CPU" for op in ops),
+        "operations_on_cpu": sum(op.verdict == "CPU" for op in ops),
         "inputs": [describe(tensor) for tensor in graphs[0].inputs],
         "outputs": [describe(tensor) for tensor in graphs[0].outputs],
         "parameter_bytes": parameter_bytes,
@@ -176,8 +176,6 @@ def file_verdict(ops, findings):
 
 def is_repaired_by_unfusing(data):
     """Whether unfuse_activations turns a refused file into one that is not; found by doing it."""
-    if len(data) >= 2**31:  # flatbuffers' limit for writing
-        return False
     repaired = unfuse_activations(data)
     return repaired != data and check_model(repaired)["verdict"] != "REFUSED"
 

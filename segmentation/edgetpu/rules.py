@@ -75,12 +75,6 @@ def variable_shape(op):
         return "dynamic-sized tensors: its output shape is not constant; convert with a batch of 1"
 
 
-def bytes_outside(op):
-    """TF 2.5's schema ends before Buffer.offset and Buffer.size."""
-    if any(tensor is not None and tensor.is_outside for tensor in op.inputs):
-        return "constants behind the flatbuffer (Buffer.offset), which TF 2.5 reads as not constant"
-
-
 def int64_paddings(op):
     """Paddings are expected in int32."""
     paddings = op.input(1)
@@ -276,7 +270,6 @@ RULES = (  # rule, verdict, confidence
     (dynamic_dimension, "REFUSED", "high"),
     (computes_a_shape, "REFUSED", "high"),
     (variable_shape, "REFUSED", "high"),
-    (bytes_outside, "REFUSED", "medium"),
     (int64_paddings, "CPU", "medium"),
     (more_than_three_dimensions, "CPU", "high"),
     (float_model_input, "CPU", "high"),
@@ -340,15 +333,15 @@ def judge_graph(graph):
 
 def mark_cpu_dependents(ops):
     """What depends on an operation on the CPU runs there too, but for a leading QUANTIZE."""
-    on_processor = {}  # tensor number -> the operation that began it
+    on_cpu = {}  # tensor number -> name of the first operation on the CPU before it
     for op in ops:
-        begun = [on_processor[number] for number in op.input_numbers if number in on_processor]
-        if begun:
-            reason = f"behind {begun[0]}, which runs on the CPU: one partition only"
+        first = [on_cpu[number] for number in op.input_numbers if number in on_cpu]
+        if first:
+            reason = f"behind {first[0]}, which runs on the CPU: one partition only"
             op.findings.append(Finding("CPU", reason, "high"))
         is_left = any(finding.verdict == "CPU" for finding in op.findings)
         if is_left and not float_model_input(op):
-            on_processor.update(dict.fromkeys(op.output_numbers, begun[0] if begun else op.name))
+            on_cpu.update(dict.fromkeys(op.output_numbers, first[0] if first else op.name))
 
 
 def judge_compiled_graph(graph):

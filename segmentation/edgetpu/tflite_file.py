@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from device.errors import InputError
 from segmentation.edgetpu.evidence import CORAL_OPS, VERDICTS
 
 MAX_TABLES = 100_000  # tensors, operations, ... of a file: more means that a count is damaged
@@ -32,7 +33,6 @@ class Tensor:
     scale: float | None
     zero_point: int | None
     values: np.ndarray | None
-    is_outside: bool  # its bytes lie behind the flatbuffer, where TF 2.5 does not look
 
     @property
     def is_constant(self):
@@ -91,13 +91,13 @@ class Op:
 
 @functools.cache
 def load_schema():
-    """TensorFlow's generated flatbuffer classes: that one file, not the four seconds around it."""
+    """Returns TensorFlow's flatbuffer classes, without the 4 seconds of importing the rest."""
     name = "tensorflow.lite.python.schema_py_generated"
     if name in sys.modules:
         return sys.modules[name]
     package = importlib.util.find_spec("tensorflow")
     if package is None:
-        raise ModuleNotFoundError("TensorFlow is missing: its classes read .tflite files.")
+        raise InputError("TensorFlow is missing: its classes read .tflite files.")
     path = Path(package.submodule_search_locations[0], "lite", "python", "schema_py_generated.py")
     spec = importlib.util.spec_from_file_location("tflite_schema", path)
     module = importlib.util.module_from_spec(spec)
@@ -107,15 +107,15 @@ def load_schema():
 
 @functools.cache
 def enum_names(enum):
-    """Number -> name of one of the schema's enumerations ("BuiltinOperator", "TensorType", ...)."""
+    """Returns number -> name of an enumeration of the schema ("BuiltinOperator", ...)."""
     members = vars(getattr(load_schema(), enum))
     return {value: name for name, value in members.items() if isinstance(value, int)}
 
 
 def read_bytes(model):
-    """The file's bytes, from a path or from bytes.
+    """Returns the bytes of a .tflite, from a path or from bytes.
 
-    Raises FileNotFoundError, or ValueError for what is empty or no .tflite.
+    Raises: InputError where there is no such file, or it is empty or no .tflite.
     """
     if isinstance(model, (bytes, bytearray, memoryview)):
         data, name = bytes(model), "the model"
@@ -123,28 +123,28 @@ def read_bytes(model):
         data = Path(model).read_bytes() if Path(model).is_file() else None
         name = str(model)
     if data is None:
-        raise FileNotFoundError(f"{name}: there is no such file.")
+        raise InputError(f"{name}: there is no such file.")
     if not data:
-        raise ValueError(f"{name} is empty: convert the model again.")
+        raise InputError(f"{name} is empty: convert the model again.")
     if data[4:8] != b"TFL3":
-        raise ValueError(f"{name} is not a .tflite file: it has {data[4:8]!r} in place of b'TFL3'.")
+        raise InputError(f"{name} is not a .tflite file: it has {data[4:8]!r} in place of b'TFL3'.")
     return data
 
 
 @contextlib.contextmanager
-def damage_as_value_error():
-    """Whatever a damaged flatbuffer makes the readers raise becomes one ValueError."""
+def damage_as_input_error():
+    """Turns whatever a damaged flatbuffer makes the readers raise into one InputError."""
     errors = (struct.error, LookupError, ValueError, TypeError, AttributeError, OverflowError,
               MemoryError)
     try:
         yield
     except errors as error:
-        damaged = f"The .tflite file is truncated or damaged ({error}): convert the model again."
-        raise ValueError(damaged) from error
+        raise InputError(f"The .tflite file is truncated or damaged ({error}): convert the model "
+                         f"again.") from error
 
 
 def read_model(data):
-    """The flatbuffer as ModelT. A damaged count of parts is found before it takes minutes."""
+    """Returns the file as ModelT; a damaged count of parts is found before it takes minutes."""
     root = load_schema().Model.GetRootAs(data, 0)
     if root.Version() != 3:
         raise ValueError(f"schema version {root.Version()}, not 3")
@@ -157,50 +157,45 @@ def read_model(data):
     model = load_schema().ModelT.InitFromObj(root)
     if not model.subgraphs or not model.buffers:
         raise ValueError("no graph in it")
+    if any(buffer.offset > 1 for buffer in model.buffers):
+        raise ValueError("constants behind the model, as in files above 2 GB")
     return model
 
 
 def entry(items, number):
-    """items[number]; unlike Python's own, a negative number is an error."""
+    """Returns items[number]; unlike in a list, a negative number is an error."""
     if not 0 <= number < len(items):
         raise ValueError(f"number {number} of {len(items)}")
     return items[number]
 
 
 def to_ints(vector):
-    """A vector of the flatbuffer as a list of Python's ints; absent is empty."""
+    """Returns a vector of the flatbuffer as a list of ints; absent: an empty one."""
     return [] if vector is None else [int(value) for value in vector]
 
 
 def to_text(value):
-    """A string of the flatbuffer, which holds bytes; absent is empty."""
+    """Returns a string of the flatbuffer, which holds bytes; absent: an empty one."""
     return value if isinstance(value, str) else (value or b"").decode("utf-8", errors="replace")
 
 
-def lies_outside(buffer):
-    """Whether a buffer's bytes lie behind the flatbuffer, where converters put them above 2 GB."""
-    has_own = buffer.data is not None and len(buffer.data) > 0
-    return not has_own and buffer.offset > 1 and buffer.size > 0
-
-
-def buffer_bytes(buffer, data):
-    """A buffer's bytes as a uint8 array, wherever they lie; None for that of an activation."""
-    if lies_outside(buffer):
-        if buffer.offset + buffer.size > len(data):
-            raise ValueError("a constant ends behind the file")
-        return np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
+def buffer_bytes(buffer):
+    """Returns a buffer's bytes as a uint8 array; None for that of an activation."""
     if buffer.data is None or not len(buffer.data):
         return None
     return np.asarray(buffer.data, np.uint8)
 
 
-def view_tensor(tensor, model, data):
-    """TensorT -> Tensor. Raises ValueError where a constant's bytes don't fill its shape."""
+def view_tensor(tensor, model):
+    """Returns TensorT as a Tensor.
+
+    Raises: ValueError where a constant's bytes don't fill its shape.
+    """
     dims = to_ints(tensor.shape)
     shape = tuple(1 if dim < 0 else dim for dim in dims)
     dtype = enum_names("TensorType").get(tensor.type, f"TYPE_{tensor.type}")
     buffer = entry(model.buffers, tensor.buffer)
-    values = buffer_bytes(buffer, data)
+    values = buffer_bytes(buffer)
     if values is not None and dtype in NUMPY_TYPES and tensor.sparsity is None:
         values = values.view(NUMPY_TYPES[dtype]).reshape(shape)
     quantization = tensor.quantization
@@ -214,12 +209,14 @@ def view_tensor(tensor, model, data):
         scale=float(scales[0]) if len(scales) == 1 else None,
         zero_point=zero_points[0] if len(scales) == 1 else None,
         values=values,
-        is_outside=lies_outside(buffer),
     )
 
 
 def op_name(code):
-    """OperatorCodeT -> (name, whether it is custom). Old files have only the deprecated number."""
+    """Returns an OperatorCodeT's (name, whether it is custom).
+
+    Old files have the deprecated number only, newer ones both; the larger one counts.
+    """
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
     name = enum_names("BuiltinOperator").get(number, f"BUILTIN_{number}")
     if name == "CUSTOM":
@@ -228,13 +225,13 @@ def op_name(code):
 
 
 def view_op(operator, tensors, graph, model):
-    """OperatorT -> Op, without findings."""
+    """Returns an OperatorT as an Op, without findings."""
     code = entry(model.operatorCodes, operator.opcodeIndex)
     name, is_custom = op_name(code)
     input_numbers, output_numbers = to_ints(operator.inputs), to_ints(operator.outputs)
     inputs = [None if number == -1 else entry(tensors, number) for number in input_numbers]
-    moving = {number for number, tensor in zip(input_numbers, inputs)
-              if tensor is not None and not tensor.is_constant}
+    computed = {number for number, tensor in zip(input_numbers, inputs)
+                if tensor is not None and not tensor.is_constant}
     outputs = [entry(tensors, number) for number in output_numbers]
     if name in CORAL_OPS and (not outputs or not inputs or inputs[0] is None):
         raise ValueError(f"{name} without input or output")
@@ -248,8 +245,8 @@ def view_op(operator, tensors, graph, model):
         inputs=inputs,
         outputs=outputs,
         options=operator.builtinOptions,
-        program_bytes=max(program, operator.largeCustomOptionsSize),
-        reads_model_input=bool(moving) and moving <= set(to_ints(graph.inputs)),
+        program_bytes=program,
+        reads_model_input=bool(computed) and computed <= set(to_ints(graph.inputs)),
         writes_model_output=bool(set(output_numbers) & set(to_ints(graph.outputs))),
     )
 
@@ -263,9 +260,9 @@ class Graph:
     outputs: list
 
 
-def view_graph(graph, model, data):
-    """SubGraphT -> Graph."""
-    tensors = [view_tensor(tensor, model, data) for tensor in graph.tensors or []]
+def view_graph(graph, model):
+    """Returns a SubGraphT as a Graph."""
+    tensors = [view_tensor(tensor, model) for tensor in graph.tensors or []]
     return Graph(
         ops=[view_op(operator, tensors, graph, model) for operator in graph.operators or []],
         inputs=[entry(tensors, number) for number in to_ints(graph.inputs)],
@@ -274,5 +271,5 @@ def view_graph(graph, model, data):
 
 
 def fused_name(op):
-    """Name of the activation fused into an operation ("NONE", "RELU", ...)."""
+    """Returns the name of the activation fused into an operation ("NONE", "RELU", ...)."""
     return enum_names("ActivationFunctionType").get(op.option("fusedActivationFunction", 0), "?")

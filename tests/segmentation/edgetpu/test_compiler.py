@@ -1,4 +1,4 @@
-"""Tests of edgetpu_compile.py with a stand-in that prints logs in the real compiler's format."""
+"""Tests of the compiler's run and log, with a stand-in that prints logs as the real one does."""
 
 import json
 import time
