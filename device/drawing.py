@@ -26,7 +26,7 @@ def class_colors(num_classes):
 
 
 def color_mask(mask, colors):
-    """Draws class indices uint8 (height, width) in their colors, uint8 (height, width, 3).
+    """Returns class indices uint8 (height, width) in their colors, uint8 (height, width, 3).
 
     Values beyond the classes (the ignore label) are white.
     """
@@ -36,7 +36,7 @@ def color_mask(mask, colors):
 
 
 def overlay(image, mask, colors, opacity=OVERLAY_OPACITY):
-    """Lays a mask over an image, class 0 left clear.
+    """Returns an image with a mask over it; class 0 is left clear.
 
     Args: image uint8 (height, width, 3), mask uint8 (height, width). Returns: uint8 like image.
     """
@@ -48,21 +48,21 @@ def save_mask(path, mask, colors, compress_level=None):
     """Writes class indices as a palette PNG: the pixel is the index, the palette its color.
 
     Args: mask uint8 (height, width), colors uint8 (num_classes, 3); compress_level, 1 (fast) to 9,
-        None: the smallest file.
+        or None: the smallest file.
     """
-    picture = Image.fromarray(np.ascontiguousarray(mask, np.uint8), "L")
+    picture = Image.fromarray(np.ascontiguousarray(mask, np.uint8))
     picture.putpalette(color_mask(np.arange(256, dtype=np.uint8), colors).tobytes())
     options = {"optimize": True} if compress_level is None else {"compress_level": compress_level}
     write_whole(path, lambda file: picture.save(file, "PNG", **options))
 
 
 def save_overlay(path, image, mask, class_names, colors):
-    """Saves a picture with its mask over it and a legend of the classes below.
+    """Saves a JPEG of an image with its mask over it and a legend of the classes below.
 
     Args: image uint8 (height, width, 3), mask uint8 of any size: it is resized to the image's.
     """
     height, width = image.shape[:2]
-    legend = _legend(class_names, colors, max(width, 320), ImageFont.load_default(14))
+    legend = _legend(class_names, colors, max(width, 320), load_font())
     canvas = Image.new("RGB", (legend.width, height + legend.height), "white")
     laid = overlay(image, resize_label(mask, (height, width)), colors)
     canvas.paste(Image.fromarray(laid), (0, 0))
@@ -71,15 +71,15 @@ def save_overlay(path, image, mask, class_names, colors):
 
 
 def save_grid(path, rows, titles, class_names, colors, row_titles=None):
-    """Saves pictures side by side, a legend of the classes below.
+    """Saves a PNG of pictures in rows, with a legend of the classes below.
 
-    Args: rows, list of lists of uint8 arrays (height, width, 3) of one size; titles, one a column;
-        row_titles, None or a text under each row.
+    Args: rows, list of lists of uint8 arrays (height, width, 3) of one size; titles, one for each
+        column; row_titles, None or a text below each row.
     """
     height, width = rows[0][0].shape[:2]
     height, width = PICTURE_HEIGHT, round(width * PICTURE_HEIGHT / height)
     gap, line = 6, 20
-    font = ImageFont.load_default(14)
+    font = load_font()
     row_height = height + gap + (line if row_titles else 0)
     legend = _legend(class_names, colors, len(titles) * (width + gap), font)
     canvas = Image.new("RGB", (len(titles) * (width + gap) + gap,
@@ -96,6 +96,14 @@ def save_grid(path, rows, titles, class_names, colors, row_titles=None):
             draw.text((gap, top + height + 1), row_titles[index], "black", font)
     canvas.paste(legend, (gap, canvas.height - legend.height))
     write_whole(path, lambda file: canvas.save(file, "PNG"))
+
+
+def load_font(size=14):
+    """Returns Pillow's font of a size in pixels; before Pillow 10.1 it has one small size only."""
+    try:
+        return ImageFont.load_default(size)
+    except TypeError:
+        return ImageFont.load_default()
 
 
 def _legend(class_names, colors, width, font):

@@ -1,14 +1,14 @@
-"""What a person gave can't be used: the error that every script prints as one sentence."""
+"""The error that every script prints as one sentence, and how a script ends."""
 
 import sys
 
 
 class InputError(ValueError):
-    """What a person gave can't be used; the message is one sentence a finding, remedy included."""
+    """The input can't be used; the message has one sentence for each error, with the remedy."""
 
 
 def collect_or_raise(sentences, errors=None):
-    """Adds sentences to the list errors, to be raised with others, or raises them at once.
+    """Adds sentences to the list errors, to be raised later; without a list raises them at once.
 
     Raises: InputError of all sentences, where errors is None.
     """
@@ -23,6 +23,12 @@ def list_names(names):
     names = [str(name) for name in names]
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more
+
+
+def shorten(text, length=60):
+    """Returns a text on one line; of a longer one the beginning and the number of characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= length else f"{text[:2 * length // 3]} ... ({len(text)} characters)"
 
 
 def run_script(main):

@@ -1,4 +1,4 @@
-"""Lists the images of a folder by name, and writes files whole, so that none is ever half there."""
+"""Lists the images of a folder, and writes files so that a reader never sees half of one."""
 
 import json
 import os
@@ -12,7 +12,7 @@ LABEL_SUFFIX = ".png"
 
 
 def find_images(folder):
-    """Returns the sorted paths of all image files in a folder, hidden files passed over.
+    """Returns the sorted paths of all image files in a folder; hidden files are left out.
 
     Raises: InputError where the folder is missing or can't be listed.
     """
@@ -20,10 +20,12 @@ def find_images(folder):
 
 
 def list_image_names(folder):
+    """Returns the sorted names of all image files in a folder; raises as find_images does."""
     return sorted(name for name in list_folder(folder) if is_image_name(name))
 
 
 def list_folder(folder):
+    """Returns the names of all files in a folder, in any order; raises as find_images does."""
     folder = Path(folder)
     try:
         return os.listdir(folder)
@@ -39,41 +41,44 @@ def list_folder(folder):
 
 
 def is_image_name(name):
+    """Returns whether a file name is that of an image: by its suffix, and not hidden."""
     return split_suffix(name)[1] in IMAGE_SUFFIXES and not name.startswith(".")
 
 
 def is_label_name(name):
+    """Returns whether a file name is that of a label."""
     return split_suffix(name)[1] == LABEL_SUFFIX
 
 
 def split_suffix(name):
-    """Returns stem and lower-case suffix of a file name; several times as fast as Path does."""
+    """Returns stem and lower-case suffix of a file name, several times as fast as Path."""
     stem, dot, suffix = name.rpartition(".")
     return (stem, dot + suffix.lower()) if dot else (name, "")
 
 
 def normalize_unicode(name):
-    # macOS and Linux write the same accented letter as two code points or as one.
+    """Returns a name in Unicode's composed form (NFC): macOS writes an accent as its own letter."""
     return unicodedata.normalize("NFC", name)
 
 
 def stem_of(path):
-    """Returns the part of a file's name that image and label share, in Unicode's composed form."""
+    """Returns the part of a file's name that an image and its label share, normalized."""
     return normalize_unicode(split_suffix(os.path.basename(path))[0])
 
 
 def write_whole(path, write):
-    """Writes a file beside its place and renames it, so that no half-written file is ever seen.
+    """Writes a temporary file in the same folder, then renames it to path.
 
+    So path holds the old content or the new one, never half of it, even when the power fails.
     Args: path; write, a function that is given the open binary file.
     """
     path = Path(path)
-    beside = path.with_name(path.name + ".part")
-    with open(beside, "wb") as file:
+    temporary = path.with_name(path.name + ".part")
+    with open(temporary, "wb") as file:
         write(file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(beside, path)
+    os.replace(temporary, path)
 
 
 def write_json(path, content):

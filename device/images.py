@@ -1,7 +1,8 @@
-"""Reads one image or one label file, whatever its mode, rotation or damage."""
+"""Reads one image or one label file of any color mode and rotation; says what is wrong with it."""
 
 import struct
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from device.errors import InputError
 
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # Pillow's names; it opens no others for us
-PIXEL_SCALE = 127.5  # the network is fed pixel / 127.5 - 1, in [-1, 1]
-MAX_PIXELS = 178_956_970  # an image may have: Pillow's own limit, half a gigabyte decoded
+PIXEL_SCALE = 127.5  # the network's input is pixel / 127.5 - 1, in [-1, 1]
+MAX_PIXELS = 178_956_970  # of one image: Pillow's own limit, half a gigabyte decoded
 # What can be wrong with a file, and the remedy.
 FILE_ERRORS = {
     "unreadable": ("can't be read as an image", "repair, replace or remove"),
@@ -29,7 +30,7 @@ FILE_ERRORS = {
 
 
 class FileError(InputError):
-    """One file can't be used. kind is a key of FILE_ERRORS, detail what is particular to it."""
+    """One file can't be used: kind is a key of FILE_ERRORS, detail says more about this file."""
 
     def __init__(self, kind, path, detail=""):
         self.kind, self.path, self.detail = kind, path, detail
@@ -73,32 +74,23 @@ def resize_label(label, image_size):
     return np.array(_resize_nearest(Image.fromarray(label), image_size))
 
 
-class _Opened:
-    """Opens an image file and turns every way in which Pillow can fail into one FileError."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __enter__(self):
-        try:
-            # Of all that Pillow can open, some run other programs (EPS) or are no pictures.
-            self.file = Image.open(self.path, formats=IMAGE_FORMATS)
-        except Exception as error:
-            raise self._fault(error) from error
-        return self.file
-
-    def __exit__(self, kind, error, trace):
-        self.file.close()
-        if isinstance(error, Exception) and not isinstance(error, InputError):
-            raise self._fault(error) from error
-
-    def _fault(self, error):
-        if isinstance(error, Image.DecompressionBombError):
-            return FileError("large", self.path)
-        return FileError("unreadable", self.path, _reason(self.path, error))
+@contextmanager
+def _open_image(path):
+    """Opens an image file; every way in which Pillow can fail becomes one FileError."""
+    try:
+        # Of all that Pillow can open, some formats run other programs (EPS) or are no pictures.
+        with Image.open(path, formats=IMAGE_FORMATS) as file:
+            _check_opened(path, file)
+            yield file
+    except InputError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise FileError("large", path) from error
+    except Exception as error:  # Pillow's readers raise nearly every kind on bad bytes
+        raise FileError("unreadable", path, _describe_failure(path, error)) from error
 
 
-def _reason(path, error):
+def _describe_failure(path, error):
     """Returns in plain words why Pillow could not read a file."""
     if isinstance(error, MemoryError):
         return "there is not enough memory for it"
@@ -127,24 +119,23 @@ def _check_opened(path, file):
 def load_image(path, image_size=None):
     """Decodes an image file as read_image does, but does not resize it yet.
 
-    Args: path, image_size (height, width) to which it will be resized, or None: a JPEG much larger
-        than that is decoded less finely.
+    Args: path, image_size (height, width) to which it will be resized, or None. A JPEG much larger
+        than image_size is decoded at a half, a quarter or an eighth of its size, which is faster.
     Returns: upright RGB PIL image, and the size (width, height) that the picture has in the file.
     Raises: InputError where the file can't be read as an image.
     """
     path = Path(path)
-    with _Opened(path) as file:
-        _check_opened(path, file)
+    with _open_image(path) as file:
         size = file.size
         if image_size is not None:
-            # A JPEG decoder can leave out detail that the resize would average away anyway; twice
-            # the wanted size is kept. The longer side counts: EXIF may exchange the two.
+            # The resize would average away that detail anyway; at least twice image_size is kept.
+            # Both sides ask for the longer one, because EXIF may exchange height and width.
             file.draft(None, (2 * max(image_size), 2 * max(image_size)))
         image = _upright(file)
         if image is not file and image.size != file.size:
             size = size[::-1]
         image = _to_rgb(path, image)
-        return image.copy() if image is file else image, size  # the file's own ends with it
+        return image.copy() if image is file else image, size  # a closed file has no pixels
 
 
 def resize_image(image, image_size):
@@ -154,6 +145,7 @@ def resize_image(image, image_size):
 
 
 def decode_image(path, image_size):
+    """Returns what read_image does, and the size (width, height) of the picture in the file."""
     image, size = load_image(path, image_size)
     return np.array(image) if image_size is None else resize_image(image, image_size), size
 
@@ -179,9 +171,12 @@ def _to_rgb(path, image):
 
 
 def decode_label(path, image_size):
-    """Returns the label (of image_size), which values its file holds, bool (256,), and its size."""
-    with _Opened(path) as file:
-        _check_opened(path, file)
+    """Reads a label as read_label does, resized to image_size where that is not None.
+
+    Returns: uint8 (height, width), which values the file holds, bool (256,), and the size
+        (width, height) of the label in the file.
+    """
+    with _open_image(path) as file:
         if file.format != "PNG":
             raise FileError("format", path, file.format)
         label = _class_indices(path, file)
@@ -211,7 +206,7 @@ def _class_indices(path, file):
 
 
 def _gray_stretch(file):
-    """The factor by which Pillow multiplies the values of gray PNGs with 2 or 4 bits a pixel."""
+    """Returns the factor by which Pillow multiplies the values of gray PNGs of 2 or 4 bits."""
     if file.format != "PNG" or file.mode != "L":
         return 1
     position = file.fp.tell()

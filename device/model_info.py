@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from device.drawing import class_colors
-from device.errors import InputError
+from device.errors import InputError, shorten
 
-MAX_CLASSES = 255  # class indices are stored in 8 bits, one value stays free to be ignored
+MAX_CLASSES = 255  # class indices have 8 bits, and one value is left for the ignore label
 MODEL_INFO_FILE = "model.json"
 TFLITE_FILE = "model_int8.tflite"
-MAX_SIDE = 8192  # pixels of a model's input; more is a slip or damage, no size for an Edge TPU
+MAX_SIDE = 8192  # pixels of a model's input; an Edge TPU takes far less
 SIZE_STEP = 32  # the encoder halves the image five times
 DECODER_BLOCKS = 4
 # Control characters could write over a terminal, surrogates can't be printed at all.
@@ -24,8 +24,8 @@ UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 def find_output_dir(folder):
     """Returns main.py's OUTPUT_DIR, for the scripts that must not import main.py and TensorFlow.
 
-    Args: folder of the scripts. Without a main.py (on a device) the model lies beside predict.py or
-        in output/.
+    Args: folder of the scripts. On a device there is no main.py: the model lies in that folder, or
+        in output/ there.
     Returns: Path, absolute or below folder.
     """
     script, folder = Path(folder) / "main.py", Path(folder)
@@ -42,7 +42,7 @@ def read_model_info(folder, needed=("class_names", "class_colors", "image_size")
 
     Args: needed, names of the fields that must be there; others are checked where they are.
     Returns: dict with class_names, class_colors, image_size, ignore_label and more (see main.py).
-    Raises: InputError where the file is missing, can't be read, or holds what main.py never writes.
+    Raises: InputError where the file is missing, can't be read, or a field has a wrong value.
     """
     path = Path(folder) / MODEL_INFO_FILE
     if not path.is_file():
@@ -52,15 +52,15 @@ def read_model_info(folder, needed=("class_names", "class_colors", "image_size")
     except (ValueError, RecursionError, OSError) as error:
         raise InputError(f"{path} can't be read as JSON ({error}): train again.") from error
     if not isinstance(info, dict):
-        raise InputError(f"{path} holds {_shorten(info)}, but not the fields of a model: train "
+        raise InputError(f"{path} holds {_show(info)}, but not the fields of a model: train "
                          f"again.")
     missing = [name for name in needed if name not in info]
     if missing:
         raise InputError(f"{path} lacks {', '.join(missing)}: train again.")
-    for name, (find_wrong, form) in MODEL_INFO_FORMS.items():
-        wrong = find_wrong(info[name]) if name in info else []
+    for name, (find_wrong_values, form) in MODEL_INFO_FORMS.items():
+        wrong = find_wrong_values(info[name]) if name in info else []
         if wrong:
-            raise InputError(f"{path}: {name} holds {_shorten(wrong[0])}, but needed is {form}: "
+            raise InputError(f"{path}: {name} holds {_show(wrong[0])}, but needed is {form}: "
                              f"train again.")
     names, colors = info.get("class_names"), info.get("class_colors")
     if names and colors and len(names) != len(colors):
@@ -69,10 +69,9 @@ def read_model_info(folder, needed=("class_names", "class_colors", "image_size")
     return info
 
 
-def _shorten(value):
-    """Returns a value as one short line of JSON, whatever characters are in it."""
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:40]} ... ({len(text)} characters)"
+def _show(value):
+    """Returns a value as one short line of JSON, in which every character can be printed."""
+    return shorten(json.dumps(value))
 
 
 def _is_text(value):
@@ -84,7 +83,7 @@ def _is_file_name(value):
 
 
 def is_whole_number(value, least=1, most=math.inf):
-    """Whether a value is a Python int within bounds: NumPy's can't be written to model.json."""
+    """Returns whether a value is a Python int within bounds; JSON can't hold NumPy's integers."""
     return type(value) is int and least <= value <= most  # True and False are int as well
 
 
@@ -102,26 +101,25 @@ def _is_channels(value):
     return all(is_whole_number(number, 1, 65536) for number in values)
 
 
-def _one(is_sound):
-    """Makes a function that returns a list of the value itself where it is not sound."""
-    return lambda value: [] if is_sound(value) else [value]
+def _one(is_right):
+    """Returns a function of a value that returns [value] where it is wrong, else []."""
+    return lambda value: [] if is_right(value) else [value]
 
 
-def _many(is_sound, fewest, most=None):
-    """Makes a function that returns a list's entries that are not sound, or the misfit itself."""
-    def find_wrong(values):
-        """Returns the entries that are not sound, or the misfit itself."""
-        if (not isinstance(values, list) or len(values) < fewest
-                or (most is not None and len(values) > most)):
+def _many(is_right, fewest, most=math.inf):
+    """Returns a function of a list that returns its wrong entries, or [list] for a wrong length."""
+    def find_wrong_values(values):
+        """Returns the wrong entries of a list, or [list] for a wrong length."""
+        if not isinstance(values, list) or not fewest <= len(values) <= most:
             return [values]
-        return [value for value in values if not is_sound(value)]
+        return [value for value in values if not is_right(value)]
 
-    return find_wrong
+    return find_wrong_values
 
 
 _FOLDER = _one(_is_text), "the path of a folder"
 _FILE_NAMES = _many(_is_file_name, 1), "a list of plain file names that lead to no other folder"
-MODEL_INFO_FORMS = {  # field: what finds the wrong parts of its value, what it must be
+MODEL_INFO_FORMS = {  # field: function that returns its wrong values, what they must be
     "class_names": (_many(_is_text, 2, MAX_CLASSES), f"a list of 2 to {MAX_CLASSES} names"),
     "class_colors": (_many(_is_color, 2, MAX_CLASSES),
                       "a list of colors, three integers from 0 to 255 each"),
@@ -139,7 +137,9 @@ MODEL_INFO_FORMS = {  # field: what finds the wrong parts of its value, what it 
 
 
 def read_classes(folder, num_classes):
-    """Returns the class names and colors, uint8 (classes, 3), of model.json, or numbered ones.
+    """Returns the class names and the colors, uint8 (classes, 3), of model.json.
+
+    Without a model.json the classes are numbered, and that is printed.
 
     Raises: InputError where model.json is damaged or belongs to another model.
     """

@@ -4,10 +4,9 @@ import math
 import struct
 
 # Which fields of a .tflite's tables lead to other parts, by their numbers in TensorFlow's schema
-# (tensorflow/compiler/mlir/lite/schema/schema.fbs): to a table, to a [vector of tables], to a
-# vector of numbers of so many bytes, to text. None must not be there (sparse tensors, constants in
-# other files, operations of other frameworks), and what lies "outside" must not be used (constants
-# behind the model, in files above 2 GB): no file for the Edge TPU has them.
+# (tensorflow/compiler/mlir/lite/schema/schema.fbs): to a table, to a [list of tables], to a list
+# of numbers of so many bytes each, to text. None: the field must not be there, because no file for
+# the Edge TPU has it (sparse tensors, constants outside of the tables, foreign operations).
 FILE_PARTS = {
     "Model": {1: ["OperatorCode"], 2: ["SubGraph"], 3: "text", 4: ["Buffer"], 5: 4,
               6: ["Metadata"], 7: ["SignatureDef"], 8: None, 9: None},
@@ -15,23 +14,23 @@ FILE_PARTS = {
     "SubGraph": {0: ["Tensor"], 1: 4, 2: 4, 3: ["Operator"], 4: "text"},
     "Tensor": {0: 4, 3: "text", 4: "Quantization", 6: None, 7: 4, 9: None, 10: None},
     "Quantization": {0: 4, 1: 4, 2: 4, 3: 8, 5: None},
-    "Operator": {1: 4, 2: 4, 4: "Options", 5: 1, 7: 1, 8: 4, 9: "outside", 12: None},
+    "Operator": {1: 4, 2: 4, 4: "Options", 5: 1, 7: 1, 8: 4, 9: None, 12: None},
     "Options": {},
     "ShapeOptions": {0: 4},  # of RESHAPE and SQUEEZE, the two that hold a vector
-    "Buffer": {0: 1, 1: "outside"},
+    "Buffer": {0: 1, 1: None},
     "Metadata": {0: "text"},
     "SignatureDef": {0: ["TensorMap"], 1: ["TensorMap"], 2: "text"},
     "TensorMap": {0: "text"},
 }
 SHAPE_OPTIONS = (17, 30)  # the schema's numbers of ReshapeOptions and SqueezeOptions
-MAX_ELEMENTS = 2**28  # of a tensor; more means that its shape is damaged
-MAX_PARTS = 100_000  # tables of a file; more means that a count is damaged
+MAX_ELEMENTS = 2**28  # of a tensor; with more its shape is damaged
+MAX_PARTS = 100_000  # tables in a file; with more a count is damaged
 
 
 def check_file(data):
-    """Walks through a .tflite and checks that every part of it lies inside the file.
+    """Follows every reference in a .tflite and checks that it stays inside the file.
 
-    The runtimes don't look: a truncated file crashes them, Python and all.
+    The runtimes don't check that: a truncated file ends Python with a segmentation fault.
     Args: data, the file's bytes. Raises: ValueError where it is damaged or no .tflite.
     """
     if data[4:8] != b"TFL3":
@@ -55,7 +54,7 @@ def check_file(data):
 
 
 def _check_shape(data, place):
-    """A damaged dimension would have the runtime fill the memory, or compute for hours."""
+    """Checks a tensor's shape: a damaged one makes the runtime fill the memory or run for hours."""
     start = place + _read_number(data, "I", place)
     sides = struct.unpack_from(f"<{_read_number(data, 'I', start)}i", data, start + 4)
     if math.prod(abs(side) for side in sides) > MAX_ELEMENTS:
@@ -90,10 +89,6 @@ def _check_field(data, place, kind):
     """Checks what the field at a place leads to; returns the (name, start) of tables behind it."""
     if kind is None:
         raise ValueError("it uses a part of the format that no model for the Edge TPU has.")
-    if kind == "outside":
-        if _read_number(data, "Q", place) > 1:
-            raise ValueError("its constants lie behind the model, as in files above 2 GB.")
-        return []
     start = place + _read_number(data, "I", place)
     if isinstance(kind, str) and kind != "text":
         return [(kind, start)]

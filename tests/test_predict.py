@@ -3,6 +3,7 @@
 import ctypes
 import os
 import random
+import shutil
 import subprocess
 import sys
 import types
@@ -196,10 +197,9 @@ def test_aspect_kept(model, monkeypatch, full_size):
         assert (mask == middle).mean() > 0.85  # all but the pixels beside the edges
 
 
-def test_padding_is_gray_around_the_picture(monkeypatch):
-    monkeypatch.setattr(predict, "KEEP_ASPECT", True)
+def test_padding_is_gray_around_the_picture():
     white = Image.new("RGB", (100, 10), "white")
-    image, box = sources.fit_image(white, (HEIGHT, WIDTH))
+    image, box = sources.fit_image(white, (HEIGHT, WIDTH), keep_aspect=True)
     assert box == (0, 7, WIDTH, 9)
     assert (image[7:9] == 255).all() and (image[:7] == 128).all() and (image[9:] == 128).all()
 
@@ -210,7 +210,7 @@ def test_stretched_exactly_as_in_training(model, monkeypatch):
     Image.fromarray(noise).save(path)
     seen = []
     run_model = tflite.run_model
-    monkeypatch.setattr(tflite, "run_model", lambda interpreter, image: (
+    monkeypatch.setattr(predict, "run_model", lambda interpreter, image: (
         seen.append(image), run_model(interpreter, image))[1])
     assert predict.main() == 0
     assert np.array_equal(seen[-1], read_image(path, (HEIGHT, WIDTH)))
@@ -312,7 +312,7 @@ def test_damaged_files_end_in_a_sentence(models, tmp_path):
     """In a process of its own, since what is not found beforehand ends Python by a signal."""
     code = """if True:
         import random, sys
-        import predict
+        from device import errors, tflite
         from test_predict import damage
         sound, draw, refused = open(sys.argv[1], "rb").read(), random.Random(1), 0
         for _ in range(300):
@@ -408,7 +408,7 @@ def edgetpu(monkeypatch):
         Interpreter=open_interpreter, load_delegate=lambda library: f"delegate of {library}")
     monkeypatch.setattr(tflite, "load_runtime", lambda: stand_in)
     monkeypatch.setattr(ctypes, "CDLL", lambda library: None)
-    monkeypatch.setattr(predict.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(tflite.platform, "system", lambda: "Linux")
     return stand_in, calls
 
 
@@ -440,12 +440,12 @@ def test_compiled_model_and_named_library(model, edgetpu):
 @pytest.mark.parametrize("system, library", [
     ("Linux", "libedgetpu.so.1"), ("Darwin", "libedgetpu.1.dylib"), ("Windows", "edgetpu.dll")])
 def test_library_of_each_system(edgetpu, monkeypatch, system, library):
-    monkeypatch.setattr(predict.platform, "system", lambda: system)
+    monkeypatch.setattr(tflite.platform, "system", lambda: system)
     assert tflite.find_delegate() == (f"delegate of {library}", f"Its library is {library}.")
 
 
 @pytest.mark.parametrize("older, reason", [(None, "No model_int8_edgetpu"), (True, "not older")])
-def test_processor_without_a_fresh_compiled_model(model, edgetpu, older, reason):
+def test_cpu_without_a_fresh_compiled_model(model, edgetpu, older, reason):
     if older:
         write_compiled(model, older)
     path, delegate, sentence = tflite.choose_model(model, "auto")
@@ -455,7 +455,7 @@ def test_processor_without_a_fresh_compiled_model(model, edgetpu, older, reason)
         tflite.choose_model(model, "libedgetpu.so.1")
 
 
-def test_processor_when_asked_for(model, edgetpu):
+def test_cpu_when_asked_for(model, edgetpu):
     compiled = write_compiled(model)
     assert tflite.choose_model(model, None)[:2] == (model, None)
     with pytest.raises(InputError, match=r"runs nowhere else\. DELEGATE is None"):
@@ -579,12 +579,13 @@ def bare_python(tmp_path_factory):
     return python
 
 
+@pytest.mark.slow
 def test_without_tensorflow(bare_python, models, model, tmp_path, monkeypatch):
     device = tmp_path / "device"
     (device / "output").mkdir(parents=True)
     (device / "sample_data").mkdir()
-    for name in ("predict.py", "import_data.py", "pairing.py", "measuring.py"):
-        (device / name).write_text((PROJECT / name).read_text())
+    shutil.copy(PROJECT / "predict.py", device)
+    shutil.copytree(PROJECT / "device", device / "device")
     path = device / "output" / "model_int8.tflite"
     path.write_bytes((models / "layers.tflite").read_bytes())
     random = np.random.default_rng(0)

@@ -1,0 +1,49 @@
+"""Tests of segmentation/metrics.py: confusion matrices and IoU computed by hand."""
+
+import json
+
+import numpy as np
+
+from segmentation import metrics
+
+
+def test_confusion_matrix_counts_truth_by_row_and_leaves_out_the_ignore_label():
+    labels = np.array([[0, 0, 1], [1, 2, 255]], np.uint8)
+    predictions = np.array([[0, 1, 1], [0, 2, 2]], np.uint8)
+    assert metrics.confusion_matrix(labels, predictions, 3).tolist() == [
+        [1, 1, 0], [1, 1, 0], [0, 0, 1]]
+    assert metrics.confusion_matrix(labels, predictions, 3, ignore_label=0).tolist() == [
+        [0, 0, 0], [1, 1, 0], [0, 0, 1]]
+    assert metrics.confusion_matrix(labels, predictions, 3, ignore_label=None).sum() == 5
+
+
+def test_iou_by_hand():
+    confusion = np.array([[6, 2, 0, 0], [1, 3, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
+    iou = metrics.iou_per_class(confusion)
+    assert np.allclose(iou[:2], [6 / 9, 3 / 6])
+    assert np.isnan(iou[2:]).all()
+    assert np.isclose(metrics.mean_iou(iou), (6 / 9 + 3 / 6) / 2)
+
+
+def test_a_class_that_is_predicted_but_not_true_counts_as_zero():
+    summary = metrics.summarize(np.array([[3, 1, 0], [0, 0, 0], [0, 0, 0]]))
+    assert summary["iou"] == [0.75, 0.0, None]
+    assert summary["mean_iou"] == 0.375 and summary["mean_iou_without_background"] == 0.0
+    json.dumps(summary, allow_nan=False)
+
+
+def test_all_background_is_not_praised():
+    labels = np.zeros((100, 100), np.uint8)
+    labels[:5, :5] = 1
+    summary = metrics.summarize(metrics.confusion_matrix(labels, np.zeros_like(labels), 2))
+    assert summary["mean_iou_without_background"] == 0 and summary["mean_iou"] < 0.5
+
+
+def test_iou_table_shows_models_side_by_side():
+    table = metrics.format_iou_table(["background", "bird"], {
+        "Keras": {"iou": [0.5, None], "mean_iou": 0.5, "mean_iou_without_background": None},
+        "int8": {"iou": [0.25, 0.125], "mean_iou": 0.1875, "mean_iou_without_background": 0.125}})
+    lines = table.splitlines()
+    assert lines[1].split() == ["background", "50.00", "%", "25.00", "%"]
+    assert lines[2].split() == ["bird", "absent", "12.50", "%"]
+    assert lines[-1].split() == ["mean", "IoU", "50.00", "%", "18.75", "%"]
