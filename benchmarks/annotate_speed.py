@@ -1,6 +1,6 @@
 """Measures how fast annotate_segmentation.py is with 24-megapixel photographs.
 
-    python tests/benchmarks/annotate_speed.py
+    python benchmarks/annotate_speed.py
 
 Makes three photographs of 6000x4000 in a temporary folder, works on them on matplotlib's Agg canvas
 (no window, so the toolkit's own few milliseconds are not in it), and prints milliseconds from the

@@ -1,6 +1,6 @@
 """Measures how long main.py takes to say what is wrong with 1,000 small pairs.
 
-    python tests/benchmarks/bad_input_speed.py
+    python benchmarks/bad_input_speed.py
 
 Every tenth pair has a fault, of eight kinds in turn: truncated, empty, a text, without a label,
 another size, color label, value beyond the classes, a decompression bomb. Prints the sentences,

@@ -1,6 +1,6 @@
 """Measures how far the int8 encoder's five maps are from the float ones, lever by lever.
 
-    python tests/benchmarks/encoder_error.py [SET ...]
+    python benchmarks/encoder_error.py [SET ...]
 
 Of each set's first 64 validation images: the mean squared error of each map, in per cent of the
 mean square of its values around their channel's mean. Prints a table in Markdown.

@@ -1,6 +1,6 @@
 """Measures how much faster import_data reads pairs than a plain loop over Pillow.
 
-    python tests/benchmarks/import_speed.py [IMAGE_DIR LABEL_DIR]
+    python benchmarks/import_speed.py [IMAGE_DIR LABEL_DIR]
 
 Without folders it makes its own: 60 camera-sized JPEGs (1600 x 1200) with PNG labels, and the same
 pictures as PNGs of 256 x 192. Both ways run in turn, several times; medians and their ratio.

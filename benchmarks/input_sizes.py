@@ -1,6 +1,6 @@
 """Measures the int8 model at several input sizes and with several decoders.
 
-    python tests/benchmarks/input_sizes.py
+    python benchmarks/input_sizes.py
 
 Converts models with random weights (time and size do not depend on them) for 3 classes; prints a
 table in Markdown: the decoder's parameters, bytes of constants, multiply-adds, the verdict of the

@@ -1,6 +1,6 @@
 """Measures what int8 costs: our way beside plain post-training quantization, on three sets.
 
-    python tests/benchmarks/int8_accuracy.py FOLDER [SET ...]
+    python benchmarks/int8_accuracy.py FOLDER [SET ...]
 
 Trains each set twice with main.py's constants and 20 epochs, converts and tests. Plain: the decoder
 is trained on Keras' own float features, the encoder is not equalized, no biases are changed.
@@ -58,5 +58,5 @@ def print_table(folder, names):
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
-        sys.exit("Usage: python tests/benchmarks/int8_accuracy.py FOLDER [SET ...]")
+        sys.exit("Usage: python benchmarks/int8_accuracy.py FOLDER [SET ...]")
     print_table(Path(sys.argv[1]), sys.argv[2:] or list(SETS))

@@ -1,6 +1,6 @@
 """Measures peak memory and seconds of importing 1,000, 10,000 and 50,000 pairs through the cache.
 
-    python tests/benchmarks/large_sets.py [NUMBER_OF_PAIRS ...]
+    python benchmarks/large_sets.py [NUMBER_OF_PAIRS ...]
 
 Makes its own pairs of 64 x 64 PNGs in a temporary folder (about 1 GB, and 1 GB of cache). Each
 measurement is a process of its own: import_data.load_data, then one shuffled and augmented epoch of

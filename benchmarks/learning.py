@@ -1,6 +1,6 @@
 """Measures how fast and how well main.py learns, beside TensorFlow's tutorial, on three sets.
 
-    python tests/benchmarks/learning.py FOLDER [SEED ...]
+    python benchmarks/learning.py FOLDER [SEED ...]
 
 Trains every set in three ways, one after the other, 20 epochs each, same split and machine:
 tutorial (its decoder, cross-entropy, batch normalization's momentum 0.99), dice (the same decoder,
@@ -342,4 +342,4 @@ if __name__ == "__main__":
     elif len(sys.argv) > 1:
         main_benchmark(Path(sys.argv[1]), [int(seed) for seed in sys.argv[2:]] or [1, 2, 3])
     else:
-        sys.exit("Usage: python tests/benchmarks/learning.py FOLDER [SEED ...]")
+        sys.exit("Usage: python benchmarks/learning.py FOLDER [SEED ...]")

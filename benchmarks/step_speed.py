@@ -1,6 +1,6 @@
 """Measures an epoch of training: Keras' own fit of the tutorial against this project's step.
 
-    python tests/benchmarks/step_speed.py
+    python benchmarks/step_speed.py
 
 Both train the same decoder with the same batch size on the same random pictures (time does not
 depend on what they show, nor on the weights), with flips, and measure on the validation pictures
