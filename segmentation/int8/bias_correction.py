@@ -8,10 +8,10 @@ from tensorflow.lite.python.schema_py_generated import Model
 from device.tflite import run_model
 from segmentation.int8.interpreter import dequantize, open_layers
 
-MIN_UNCLAMPED_SHARE = 0.1  # bound of the share by which a shift is divided: noise is not blown up
+MIN_UNCLAMPED_SHARE = 0.1  # at least this is divided by: a channel seldom unclamped shifts too far
 
 
-def correct_biases(quantized, exact, images):
+def correct_biases(int8_bytes, float_bytes, images):
     """Shifts the biases of an int8 model so that its channels have the float model's means.
 
     Rounded weights shift a channel's mean, and in a deep network the shifts add up: they were most
@@ -21,14 +21,15 @@ def correct_biases(quantized, exact, images):
         3).
     Returns: bytes of the int8 .tflite; nothing but biases has changed.
     """
-    data, layers, wanted = bytearray(quantized), list_layers(quantized), list_layers(exact)
-    if [layer.shape for layer in layers] != [layer.shape for layer in wanted]:
+    data, layers = bytearray(int8_bytes), list_layers(int8_bytes)
+    float_layers = list_layers(float_bytes)
+    if [layer.shape for layer in layers] != [layer.shape for layer in float_layers]:
         raise ValueError("the float and the int8 model do not have the same convolutions")
-    means, _ = channel_means(exact, wanted, images)
-    for number, layer in enumerate(layers):
-        (mean,), (active,) = channel_means(bytes(data), [layer], images)
+    float_means, _ = channel_means(float_bytes, float_layers, images)
+    for number, (layer, float_mean) in enumerate(zip(layers, float_means)):
+        (mean,), (unclamped,) = channel_means(bytes(data), [layer], images)
         # A clamp (ReLU6) lets a shift through only where a value is not clamped.
-        shift = (means[number] - mean) / np.maximum(active, MIN_UNCLAMPED_SHARE)
+        shift = (float_mean - mean) / np.maximum(unclamped, MIN_UNCLAMPED_SHARE)
         values, scale = find_bias(data, layer.bias)
         values += np.round(shift / scale).astype(np.int32)
         if number % 20 == 19:
@@ -62,16 +63,17 @@ def channel_means(model_bytes, layers, images):
         that are not clamped (of a float model: 0).
     """
     interpreter = open_layers(model_bytes)
-    sums, active = [0.0] * len(layers), [0.0] * len(layers)
+    means, unclamped = [0.0] * len(layers), [0.0] * len(layers)
     for image in images:
         run_model(interpreter, image)
         for number, layer in enumerate(layers):
             values = interpreter.get_tensor(layer.output)
             if values.dtype == np.int8:
-                active[number] += ((values > -128) & (values < 127)).mean((0, 1, 2)) / len(images)
+                is_unclamped = (values > -128) & (values < 127)
+                unclamped[number] += is_unclamped.mean((0, 1, 2)) / len(images)
                 values = dequantize(values, layer.quantization)
-            sums[number] += values.mean((0, 1, 2), np.float64) / len(images)
-    return sums, active
+            means[number] += values.mean((0, 1, 2), np.float64) / len(images)
+    return means, unclamped
 
 
 def find_bias(data, index):
@@ -123,12 +125,12 @@ def count_ties(logits):
 def solve_logit_offsets(ties):
     """Returns the shift of each class's logit in steps, float64 (classes,); that of class 0 is 0.
 
-    The later of two classes is to be half a step up against the earlier. More than two can't all
-    have that, so the squared misses are least, weighted by the number of ties.
+    The later of two classes needs half a step more than the earlier. Not all pairs of more than two
+    classes can have that, so it is solved by least squares, weighted by the number of ties.
     Args: ties (classes, classes) of count_ties.
     """
     weights = ties + 1 - np.eye(len(ties))  # one more for each pair: some never tie
-    wanted = 0.5 * (np.tril(weights) - np.triu(weights)).sum(1)
+    target = 0.5 * (np.tril(weights) - np.triu(weights)).sum(1)
     laplacian = np.diag(weights.sum(1)) - weights
-    shifts = np.linalg.lstsq(laplacian, wanted, rcond=None)[0]  # but for a constant
-    return shifts - shifts[0]
+    offsets = np.linalg.lstsq(laplacian, target, rcond=None)[0]  # any constant may be added
+    return offsets - offsets[0]

@@ -1,9 +1,12 @@
-"""Rewrites MobileNetV2's weights: the same function in float, but int8 rounds off less of it.
+"""Rewrites MobileNetV2's weights: the same function in float, but int8 loses less of it.
 
-One scale serves all channels of a tensor, so a small channel that a later layer amplifies drowns in
-the rounding of a large one. Two rewrites help, and neither adds an operation: other channels for
-the linear bottlenecks, and several copies of the first convolution's channels that suffer most.
+A tensor has one scale for all of its channels, so a channel of small values that a later layer
+amplifies is lost in the rounding of a channel of large values. Two rewrites help, and neither adds
+an operation: the channels of the bottlenecks are mixed by a matrix, and the channels of the first
+convolution that suffer most get several copies. Both are derived from the encoder that is given.
 """
+
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -11,34 +14,67 @@ import tensorflow as tf
 
 from device.images import scale_pixels
 
-BLOCKS = ("expanded_conv", *(f"block_{number}" for number in range(1, 17)))
-# Blocks whose outputs are added up, and so have their channels in common. block_16_project is an
-# output of the encoder, and stays as it is.
-RESIDUAL_STAGES = (BLOCKS[:1], BLOCKS[1:3], BLOCKS[3:6], BLOCKS[6:10], BLOCKS[10:13], BLOCKS[13:16])
-MIN_EIGENVALUE_SHARE = 1e-4  # of the largest eigenvalue: what hardly varies is not blown up
-MIN_RELATIVE_MAX = 0.1  # of the channels' mean peak: nor is a channel that is nearly silent
-MIN_VALUES_PER_CHANNEL = 2  # from fewer a tensor's moments are a guess, and its map gets worse
+FIRST_CONVOLUTION, FIRST_BLOCK = "Conv1", "expanded_conv"  # as Keras' MobileNetV2 names them
+MIN_EIGENVALUE_SHARE = 1e-4  # of the largest; a direction that hardly varies is not scaled up further
+MIN_RELATIVE_MAX = 0.1  # of the mean; a channel that is nearly always 0 is not scaled up further
+MIN_VALUES_PER_CHANNEL = 2  # measured for each channel; fewer say too little of how channels vary
 BATCH = 8  # images at a time
-FIRST_LAYERS = ("Conv1_relu", "expanded_conv_depthwise_relu")
-CONV1_CHANNELS = 32
 INT8_STEPS = 255  # steps between the least and the largest value of int8
+
+
+class Stage(NamedTuple):
+    """Bottlenecks that are added up, so that the same matrix has to mix the channels of all."""
+
+    projections: tuple  # names of the convolutions that compute the bottlenecks
+    tensors: tuple  # names of the layers that give them and their sums
+    consumers: tuple  # names of the convolutions that read them
 
 
 def equalize(encoder, images):
     """Returns a copy of the encoder that computes the same, its weights rewritten for int8.
 
-    Args: encoder, that of get_model, whose batch normalization is folded into the copy's
-        convolutions; images uint8 (n, height, width, 3), on which activations are measured.
+    An encoder with other layers than MobileNetV2's is returned as it is, which is printed.
+    Args: encoder, that of get_model, of any width, whose batch normalization is folded into the
+        copy's convolutions; images uint8 (n, height, width, 3), on which activations are measured.
     """
+    stages = find_stages(encoder)
+    if not stages:
+        print("The encoder is not equalized before its quantization: it does not have the layers "
+              "of MobileNetV2.", flush=True)
+        return encoder
     folded, observe = fold(encoder), make_observer(encoder)
-    moments, active = measure(observe(images))
-    matrices = {chain: choose_channels(chain, folded, moments, active) for chain in RESIDUAL_STAGES
-                if count_values(chain, encoder, images) >= MIN_VALUES_PER_CHANNEL}
-    peaks = measure_max_abs(observe(images), matrices)
-    split_outlier_channels(folded, active, peaks)
-    for chain, matrix in matrices.items():
-        rewrite(chain, scale_to_equal_max(chain, matrix, peaks), folded)
+    second_moments, unclamped = measure_activations(observe(images))
+    matrices = {stage: choose_matrix(stage, folded, second_moments, unclamped) for stage in stages
+                if count_values(stage, encoder, images) >= MIN_VALUES_PER_CHANNEL}
+    max_abs = measure_max_abs(observe(images), matrices)
+    split_outlier_channels(stages[0], folded, unclamped, max_abs)
+    for stage, matrix in matrices.items():
+        mix_channels(stage, scale_to_equal_max(stage, matrix, max_abs), folded)
     return unfold(folded, encoder)
+
+
+def find_stages(encoder):
+    """Returns the Stages of an encoder, from the front; none where it is no MobileNetV2.
+
+    The last block's bottleneck is an output of the encoder, and so keeps its channels.
+    """
+    names = [layer.name for layer in encoder.layers]
+    blocks = [name.removesuffix("_project") for name in names if name.endswith("_project")]
+    needed = {FIRST_CONVOLUTION, *(f"{block}_depthwise" for block in blocks),
+              *(f"{block}_expand" for block in blocks[1:])}
+    if blocks[:1] != [FIRST_BLOCK] or not needed <= set(names):
+        return []
+    groups = []
+    for block in blocks[:-1]:
+        if f"{block}_add" in names:
+            groups[-1].append(block)
+        else:
+            groups.append([block])
+    following = dict(zip(blocks, blocks[1:]))
+    return [Stage(tuple(f"{block}_project" for block in group),
+                  (*(f"{block}_project_BN" for block in group),
+                   *(f"{block}_add" for block in group[1:])),
+                  tuple(f"{following[block]}_expand" for block in group)) for group in groups]
 
 
 def fold(encoder):
@@ -82,17 +118,19 @@ def unfold(folded, encoder):
 
 def normalization_name(convolution):
     """Returns the name that Keras gives the batch normalization behind a convolution."""
-    return "bn_Conv1" if convolution == "Conv1" else f"{convolution}_BN"
+    is_first = convolution == FIRST_CONVOLUTION
+    return f"bn_{convolution}" if is_first else f"{convolution}_BN"
 
 
 def make_observer(encoder):
     """Returns a function of images that yields the activations of some of them at a time.
 
     Those are dicts of a layer's name and float32 (values, channels): of the bottlenecks and their
-    sums ("..._project_BN", "..._add"), of what ReLU6 makes of their readers ("..._expand_relu"),
-    and of what the first block does before (FIRST_LAYERS).
+    sums ("..._project_BN", "..._add"), of the ReLU6 behind the convolutions that read them
+    ("..._expand_relu"), and of the first block's layers before its bottleneck.
     """
-    layers = [layer for layer in encoder.layers if layer.name in FIRST_LAYERS
+    first = f"{FIRST_CONVOLUTION}_relu", f"{FIRST_BLOCK}_depthwise_relu"
+    layers = [layer for layer in encoder.layers if layer.name in first
               or layer.name.endswith(("_project_BN", "_add", "_expand_relu"))]
     model = keras.Model(encoder.input, [layer.output for layer in layers])
     run = tf.function(lambda batch: model(batch, training=False), input_signature=[
@@ -108,96 +146,90 @@ def make_observer(encoder):
     return observe
 
 
-def measure(activations):
+def measure_activations(activations):
     """Sums up the activations that make_observer's function yields.
 
     Returns: dict of the names of bottlenecks and sums, float64 (channels, channels): x x^T, summed
-        over images and places; and dict of the names of ReLU6, float64 (channels,): the number of
-        values that it does not clamp. Only proportions of them are used.
+        over images and places; and dict of the names of ReLU6, float64 (channels,): how many of
+        its values lie between 0 and 6. Only the proportions of either are used.
     """
-    moments, active = {}, {}
+    second_moments, unclamped = {}, {}
     for batch in activations:
         for name, values in batch.items():
             if name.endswith("_relu"):
                 count = ((values > 0) & (values < 6)).sum(0, dtype=np.float64)
-                active[name] = active.get(name, 0) + count
+                unclamped[name] = unclamped.get(name, 0) + count
             else:
-                moments[name] = moments.get(name, 0) + (values.T @ values).astype(np.float64)
-    return moments, active
+                product = (values.T @ values).astype(np.float64)
+                second_moments[name] = second_moments.get(name, 0) + product
+    return second_moments, unclamped
 
 
 def measure_max_abs(activations, matrices):
-    """Returns a dict of names and (channels,), the largest |y| of bottlenecks, sums and Conv1.
+    """Returns a dict of names and (channels,): the largest |A x| of the stages' tensors x.
 
-    Args: activations as for measure; matrices, dict of a chain and the A of its y = A x.
+    The output of the first convolution is measured too, as it is.
+    Args: activations as for measure_activations; matrices, dict of a Stage and its A.
     """
-    matrix_of = {name: matrix for chain, matrix in matrices.items() for name in outputs_of(chain)}
-    matrix_of["Conv1_relu"] = np.eye(CONV1_CHANNELS)
-    peaks = {}
+    matrix_of = {name: matrix for stage, matrix in matrices.items() for name in stage.tensors}
+    max_abs = {}
     for batch in activations:
-        for name in batch.keys() & matrix_of.keys():
-            found = np.abs(batch[name] @ matrix_of[name].T).max(0)
-            peaks[name] = np.maximum(peaks.get(name, 0), found)
-    return peaks
+        for name, values in batch.items():
+            if name in matrix_of:
+                values = values @ matrix_of[name].T
+            elif name != f"{FIRST_CONVOLUTION}_relu":
+                continue
+            max_abs[name] = np.maximum(max_abs.get(name, 0), np.abs(values).max(0))
+    return max_abs
 
 
-def outputs_of(chain):
-    """Returns the names of a chain's tensors: the outputs of its blocks and their sums."""
-    return [f"{block}_project_BN" for block in chain] + [f"{block}_add" for block in chain[1:]]
-
-
-def consumers_of(chain):
-    """Returns the names of the convolutions that read a chain's tensors."""
-    first, last = BLOCKS.index(chain[0]), BLOCKS.index(chain[-1])
-    return [f"{block}_expand" for block in BLOCKS[first + 1:last + 2]]
-
-
-def count_values(chain, encoder, images):
-    """Returns how many values a channel of a chain has in the images, for each of its channels."""
-    _, height, width, channels = encoder.get_layer(outputs_of(chain)[0]).output.shape
+def count_values(stage, encoder, images):
+    """Returns how many values of each channel of a stage the images give, over its channels."""
+    _, height, width, channels = encoder.get_layer(stage.tensors[0]).output.shape
     return len(images) * height * width / channels
 
 
-def sensitivity(chain, folded, active):
-    """Returns S (channels, channels): what an error e of a chain's outputs does to their readers.
+def sensitivity(stage, folded, unclamped):
+    """Returns S (channels, channels): what an error e of a stage's tensors does to its consumers.
 
     e^T S e is proportional to the squared error of their activations.
     """
-    kernels = {name: folded[name][0][0, 0] for name in consumers_of(chain)}
-    return sum((kernel * active[f"{name}_relu"]) @ kernel.T for name, kernel in kernels.items())
+    kernels = {name: folded[name][0][0, 0] for name in stage.consumers}
+    return sum((kernel * unclamped[f"{name}_relu"]) @ kernel.T for name, kernel in kernels.items())
 
 
-def choose_channels(chain, folded, moments, active):
-    """Returns the matrix A (channels, channels) for which y = A x suffers least from rounding.
+def choose_matrix(stage, folded, second_moments, unclamped):
+    """Returns the matrix A (channels, channels) for which y = A x loses least by rounding.
 
-    Nothing but additions lies between a bottleneck and its readers, so with A in front and its
+    Nothing but additions lies between a bottleneck and its consumers, so with A in front and its
     inverse behind they compute the same. Rounding y to one step adds step^2 / 12 * tr(A^-T S A^-1)
-    to the readers' error, and the step follows the mean squares of y, the diagonal of A C A^T, C
-    being x's moments. With M = C^1/2 S C^1/2 that is least for A = Q M^1/4 C^-1/2, Q a rotation
-    that makes the channels alike. (Rotations before int8: Liu et al. 2024, SpinQuant, learned.)
+    to the consumers' error, S being their sensitivity, and the step follows the mean squares of y,
+    the diagonal of A C A^T, C being the sum of x x^T. With M = C^1/2 S C^1/2 that is least for
+    A = Q M^1/4 C^-1/2, Q a rotation that makes the channels alike. (Rotations before int8: Liu et
+    al. 2024, SpinQuant, learned.)
     """
-    total = sum(moments[name] for name in outputs_of(chain))
+    total = sum(second_moments[name] for name in stage.tensors)
     root = matrix_power(total, 0.5)
-    weighted = root @ sensitivity(chain, folded, active) @ root
+    weighted = root @ sensitivity(stage, folded, unclamped) @ root
     rotation, _ = np.linalg.qr(np.random.default_rng(0).standard_normal(total.shape))
     return rotation @ matrix_power(weighted, 0.25) @ matrix_power(total, -0.5)
 
 
-def scale_to_equal_max(chain, matrix, peaks):
-    """Returns A with its rows scaled so that the channels' largest values, too, are alike.
+def scale_to_equal_max(stage, matrix, max_abs):
+    """Returns A with its rows scaled so that the channels' largest values are alike, too.
 
-    It is those that a tensor's scale follows.
+    A tensor's scale follows its largest value, and not its mean square.
     """
-    found = [peaks[name] / (peaks[name].mean() or 1) for name in outputs_of(chain)]
-    return matrix / np.maximum(np.max(found, axis=0), MIN_RELATIVE_MAX)[:, None]
+    relative = [max_abs[name] / (max_abs[name].mean() or 1) for name in stage.tensors]
+    return matrix / np.maximum(np.max(relative, axis=0), MIN_RELATIVE_MAX)[:, None]
 
 
-def rewrite(chain, matrix, folded):
-    """Multiplies a chain's outputs by a matrix in their weights, and its inverse into readers'."""
-    for block in chain:
-        kernel, bias = folded[f"{block}_project"]
-        folded[f"{block}_project"] = [kernel @ matrix.T, matrix @ bias]
-    for name in consumers_of(chain):
+def mix_channels(stage, matrix, folded):
+    """Multiplies a stage's tensors by a matrix in their weights, and by its inverse behind."""
+    for name in stage.projections:
+        kernel, bias = folded[name]
+        folded[name] = [kernel @ matrix.T, matrix @ bias]
+    for name in stage.consumers:
         folded[name][0] = np.linalg.inv(matrix).T @ folded[name][0]
 
 
@@ -208,22 +240,24 @@ def matrix_power(matrix, exponent):
     return vectors * values ** exponent @ vectors.T
 
 
-def split_outlier_channels(folded, active, peaks):
-    """Puts copies of the first convolution's most needed channels in the place of dead ones.
+def split_outlier_channels(stage, folded, unclamped, max_abs):
+    """Puts copies of the first convolution's channels that lose most in the place of dead ones.
 
-    ImageNet's weights have six channels that are 0 whatever the image, and a few that hardly vary
-    and are amplified: more than half of the encoder's first error was their rounding. n copies,
-    their biases step / n apart, are averaged where they are added up: as if rounded to step / n.
-    (Zhao et al. 2019, Outlier Channel Splitting, which halves a channel instead.)
-    Args: folded, changed in place; active and peaks of the encoder as it was.
+    Some of the channels of ImageNet's weights are 0 whatever the image (six of 32 at alpha 1.0),
+    and a few hardly vary and are amplified: more than half of the encoder's first error came from
+    their rounding. n copies, their biases step / n apart, are averaged where they are added up: as
+    if rounded to step / n. (Zhao et al. 2019, Outlier Channel Splitting, which halves a channel.)
+    Args: stage, the first; folded, changed in place; unclamped and max_abs of the encoder as it was.
     """
-    (kernel, bias), (projection, projected_bias) = folded["Conv1"], folded["expanded_conv_project"]
-    depthwise, depthwise_bias = folded["expanded_conv_depthwise"]
+    kernel, bias = folded[FIRST_CONVOLUTION]
+    depthwise, depthwise_bias = folded[f"{FIRST_BLOCK}_depthwise"]
+    projection, projection_bias = folded[f"{FIRST_BLOCK}_project"]
     # Of inputs in [-1, 1] no sum is larger than this; ReLU6 makes 0 of it.
     dead = list(np.flatnonzero(np.abs(kernel).sum((0, 1, 2)) + bias <= 0))
-    copies = count_copies(rounding_errors(folded, active), dead)
-    projected_bias += np.clip(depthwise_bias[dead], 0, 6) @ projection[0, 0, dead]  # what they were
-    step = peaks["Conv1_relu"].max() / INT8_STEPS
+    copies = count_copies(rounding_errors(stage, folded, unclamped), dead)
+    # A dead channel is constant behind the depthwise convolution: its share moves into the bias.
+    projection_bias += np.clip(depthwise_bias[dead], 0, 6) @ projection[0, 0, dead]
+    step = max_abs[f"{FIRST_CONVOLUTION}_relu"].max() / INT8_STEPS
     for channel in np.flatnonzero(copies > 1):
         count = copies[channel]
         places = [channel, *(dead.pop() for _ in range(count - 1))]
@@ -234,13 +268,17 @@ def split_outlier_channels(folded, active, peaks):
         bias[places] += step * ((np.arange(count) + 0.5) / count - 0.5)
 
 
-def rounding_errors(folded, active):
-    """Returns what the rounding of each of Conv1's channels adds to the error, (channels,)."""
-    depthwise, projection = (folded[name][0] for name in ("expanded_conv_depthwise",
-                                                          "expanded_conv_project"))
-    needed = sensitivity(RESIDUAL_STAGES[0], folded, active)
-    behind = np.einsum("co,op,cp->c", projection[0, 0], needed, projection[0, 0])
-    return (depthwise ** 2).sum((0, 1, 2)) * behind * active["expanded_conv_depthwise_relu"]
+def rounding_errors(stage, folded, unclamped):
+    """Returns what rounding each channel of the first convolution adds to the error, (channels,).
+
+    Args: stage, the first, that reads what follows from these channels.
+    """
+    depthwise, projection = (folded[f"{FIRST_BLOCK}_{part}"][0] for part in ("depthwise",
+                                                                             "project"))
+    by_output = sensitivity(stage, folded, unclamped)
+    by_channel = np.einsum("co,op,cp->c", projection[0, 0], by_output, projection[0, 0])
+    squares = (depthwise ** 2).sum((0, 1, 2))
+    return squares * by_channel * unclamped[f"{FIRST_BLOCK}_depthwise_relu"]
 
 
 def count_copies(errors, dead):

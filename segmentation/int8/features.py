@@ -15,7 +15,7 @@ from segmentation.parallel import READER_THREADS
 
 
 def make_feature_function(encoder, calibration_images):
-    """Quantizes the encoder and returns a function that runs it in int8 on several processors.
+    """Quantizes the encoder and returns a function that runs it in int8 on all CPU cores.
 
     Args: encoder, Keras model of one image in [-1, 1] with several outputs of different sizes;
         calibration_images uint8 (n, height, width, 3).
@@ -53,29 +53,29 @@ def make_feature_function(encoder, calibration_images):
 
 
 def cache_features(features, limit_bytes):
-    """Returns the function of make_feature_function with a memory of the images it has seen.
+    """Returns the function of make_feature_function that computes each image's features once.
 
-    For images that come again unchanged: of a frozen encoder their features are the same.
-    Args: limit_bytes, of features; what goes beyond is computed again each time.
+    For images that come again unchanged: with a frozen encoder their features are the same.
+    Args: limit_bytes, of cached features; those of further images are computed each time.
     Returns: function of the same arguments -> list of tensors.
     """
-    kept, kept_bytes = {}, 0
+    cache, cached_bytes = {}, 0
 
-    def recall(images):
-        """Returns the features, computed only of those images that are not in the memory."""
-        nonlocal kept_bytes
+    def cached_features(images):
+        """Returns the features, computed only of those images that are not in the cache."""
+        nonlocal cached_bytes
         keys = [hashlib.sha256(np.ascontiguousarray(image)).digest() for image in images]
-        found = {key: kept[key] for key in keys if key in kept}
+        found = {key: cache[key] for key in keys if key in cache}
         missing = [number for number, key in enumerate(keys) if key not in found]
         if missing:
-            fresh = features(images[missing])
-            found |= {keys[number]: [tf.constant(array[place]) for array in fresh]
+            computed = features(images[missing])
+            found |= {keys[number]: [tf.constant(array[place]) for array in computed]
                       for place, number in enumerate(missing)}
-            fresh_bytes = sum(array.nbytes for array in fresh)
-            if kept_bytes + fresh_bytes <= limit_bytes:
-                kept_bytes += fresh_bytes
-                kept.update(found)
-        # As tensors: from arrays NumPy would copy them on one core, and TensorFlow once more.
+            computed_bytes = sum(array.nbytes for array in computed)
+            if cached_bytes + computed_bytes <= limit_bytes:
+                cached_bytes += computed_bytes
+                cache.update(found)
+        # As tensors: NumPy would copy arrays on one core, and TensorFlow once more.
         return [tf.stack(parts) for parts in zip(*(found[key] for key in keys))]
 
-    return recall
+    return cached_features

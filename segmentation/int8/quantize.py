@@ -13,7 +13,7 @@ from segmentation.int8.bias_correction import correct_biases
 from segmentation.int8.equalize import equalize
 from segmentation.int8.interpreter import quiet
 
-BIAS_IMAGES = 16  # of them, on which the biases are corrected; 40 were no better
+BIAS_IMAGES = 16  # calibration images on which the biases are corrected; 40 were no better
 
 
 def quantize(model, calibration_images, input_type="int8", output_type="int8"):
@@ -28,10 +28,10 @@ def quantize(model, calibration_images, input_type="int8", output_type="int8"):
     converter.inference_input_type = tf.as_dtype(input_type)
     converter.inference_output_type = tf.as_dtype(output_type)
     with quiet():
-        quantized = converter.convert()
-        exact = make_float_converter(model, calibration_images.shape[1:]).convert()
+        int8_bytes = converter.convert()
+        float_bytes = make_float_converter(model, calibration_images.shape[1:]).convert()
     chosen = np.linspace(0, len(calibration_images) - 1, BIAS_IMAGES).astype(int)
-    return correct_biases(quantized, exact, calibration_images[np.unique(chosen)])
+    return correct_biases(int8_bytes, float_bytes, calibration_images[np.unique(chosen)])
 
 
 def make_converter(model, calibration_images):
