@@ -26,7 +26,8 @@ SCRATCH_MOMENTUM = 0.9  # likewise MobileNetV2's 0.999, where its weights are tr
 DOWNLOAD_TIMEOUT = 30  # seconds without an answer until the weights count as out of reach
 
 
-def get_model(image_size, num_classes, weights="imagenet", decoder_filters=(512, 256, 128, 64)):
+def get_model(image_size, num_classes, weights="imagenet", decoder_filters=(512, 256, 128, 64),
+              encoder_alpha=1.0):
     """Builds the U-Net: RGB in 0..255 -> logits of each class at full size.
 
     Args:
@@ -37,13 +38,14 @@ def get_model(image_size, num_classes, weights="imagenet", decoder_filters=(512,
             downloaded, the encoder is trainable; else it is frozen, batch normalization included.
         decoder_filters: four numbers, the tutorial's kind of decoder, or four pairs; see
             get_decoder.
+        encoder_alpha: width of the encoder, one of device.model_info.ENCODER_ALPHAS.
     Returns: keras.Model, (batch, height, width, 3) -> float32 (batch, height, width, num_classes),
         made of the layers scale_input, encoder and decoder.
     Raises: InputError for a size not divisible by 32, a weights file that is missing or misfits.
     """
     if describe_image_size(image_size):
         raise InputError(describe_image_size(image_size))
-    encoder = get_encoder(image_size, weights)
+    encoder = get_encoder(image_size, weights, encoder_alpha)
     decoder = get_decoder(encoder.output_shape, num_classes, decoder_filters)
     image = keras.Input((*image_size, 3), name="image")
     # MobileNetV2's ImageNet weights expect [-1, 1] (keras.applications.mobilenet_v2).
@@ -57,7 +59,8 @@ def load_model(folder, info):
     Args: info, the model.json, as read_model_info returns it.
     Raises: InputError where model.keras is missing, damaged, or does not fit info.
     """
-    model = get_model(info["image_size"], len(info["class_names"]), None, info["decoder_filters"])
+    model = get_model(info["image_size"], len(info["class_names"]), None, info["decoder_filters"],
+                      info.get("encoder_alpha", 1.0))
     load_weights(model, folder)
     return model
 
@@ -121,7 +124,7 @@ def _normalize(x, name):
     return layers.ReLU(name=f"relu_{name}")(x)
 
 
-def get_encoder(image_size, weights):
+def get_encoder(image_size, weights, alpha=1.0):
     """Builds MobileNetV2 with its five feature maps as outputs, strides 2, 4, 8, 16 and 32.
 
     Args: as for get_model. Input in [-1, 1].
@@ -129,8 +132,8 @@ def get_encoder(image_size, weights):
     Raises: InputError where a weights file is missing or does not fit.
     """
     network = keras.applications.MobileNetV2(
-        input_shape=(*image_size, 3), include_top=False, weights=None)
-    pretrained = _load_weights(network, weights)
+        input_shape=(*image_size, 3), alpha=alpha, include_top=False, weights=None)
+    pretrained = _load_weights(network, weights, alpha)
     outputs = [network.get_layer(name).output for name in (*SKIP_LAYERS, BOTTOM_LAYER)]
     encoder = keras.Model(network.input, outputs, name="encoder")
     # A layer of batch normalization that is not trainable runs in inference mode. Calling the
@@ -143,40 +146,43 @@ def get_encoder(image_size, weights):
     return encoder
 
 
-def _load_weights(network, weights):
+def _load_weights(network, weights, alpha):
     """Loads the weights into the network; returns whether they are pretrained."""
     if weights is None:
         return False
     if weights == "imagenet":
-        return _load_imagenet(network)
+        return _load_imagenet(network, alpha)
     path = Path(weights)
     if describe_missing_weights(weights):
         raise InputError(describe_missing_weights(weights))
     try:
         network.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
-        raise InputError(f"{path} does not fit MobileNetV2 (alpha 1.0, without top): take Keras' "
-                         f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5 or a "
-                         f".weights.h5 of the same network.") from error
+        raise InputError(f"{path} does not fit MobileNetV2 (ENCODER_ALPHA {alpha}, without top): "
+                         f"take Keras' {_imagenet_file(alpha)} or a .weights.h5 of the same "
+                         f"network.") from error
     return True
 
 
-def _load_imagenet(network):
+def _load_imagenet(network, alpha):
     try:
         with _download_timeout():
             source = keras.applications.MobileNetV2(
-                input_shape=(224, 224, 3), include_top=False, weights="imagenet")
+                input_shape=(224, 224, 3), alpha=alpha, include_top=False, weights="imagenet")
     except Exception as error:  # Keras raises a plain Exception for whatever the download met
         if "URL fetch failure" not in str(error) and not isinstance(error, OSError):
             raise
         print("The ImageNet weights can't be downloaded: the whole encoder is trained from random "
               "weights instead. For better results put "
-              "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5 into "
-              f"{_keras_models_folder()}, or set ENCODER_WEIGHTS to where the file lies.",
-              flush=True)
+              f"{_imagenet_file(alpha)} into {_keras_models_folder()}, or set ENCODER_WEIGHTS to "
+              "where the file lies.", flush=True)
         return False
     network.set_weights(source.get_weights())
     return True
+
+
+def _imagenet_file(alpha):
+    return f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_224_no_top.h5"
 
 
 def _keras_models_folder():

@@ -38,6 +38,7 @@ IGNORE_LABEL = 255  # label value that counts nowhere: not in the loss, the weig
 
 # Model
 ENCODER_WEIGHTS = "imagenet"  # or the path of a MobileNetV2 weights file, or None: random
+ENCODER_ALPHA = 1.0  # width of MobileNetV2: 0.35, 0.5, 0.75, 1.0, 1.3 or 1.4; smaller is faster
 # (channels, channels of the encoder's map that is joined), from the smallest map upwards. Plain
 # numbers give the decoder of TensorFlow's tutorial: DECODER_FILTERS = (512, 256, 128, 64).
 DECODER_FILTERS = ((128, 96), (96, 64), (64, 48), (48, 32))
@@ -134,7 +135,7 @@ def main():
     keras.utils.set_random_seed(settings.seed)
     with strategy.scope():
         model = get_model(settings.image_size, len(data["class_names"]), settings.encoder_weights,
-                          settings.decoder_filters)
+                          settings.decoder_filters, settings.encoder_alpha)
     loss = make_loss(settings.loss, data["class_weights"], settings.ignore_label)
     with lock_output_dir(settings.output_dir):
         record = train(model, data, loss, settings, strategy)
@@ -151,7 +152,7 @@ def load_best(data, settings):
     The variables that several machines share can't be read by one of them alone.
     """
     info = {"image_size": settings.image_size, "class_names": data["class_names"],
-            "decoder_filters": settings.decoder_filters}
+            "decoder_filters": settings.decoder_filters, "encoder_alpha": settings.encoder_alpha}
     return load_model(settings.output_dir, info)
 
 

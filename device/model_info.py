@@ -17,6 +17,7 @@ TFLITE_FILE = "model_int8.tflite"
 MAX_SIDE = 8192  # pixels of a model's input; an Edge TPU takes far less
 SIZE_STEP = 32  # the encoder halves the image five times
 DECODER_BLOCKS = 4
+ENCODER_ALPHAS = 0.35, 0.5, 0.75, 1.0, 1.3, 1.4  # widths for which Keras has ImageNet weights
 # Control characters could write over a terminal, surrogates can't be printed at all.
 UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -129,6 +130,8 @@ MODEL_INFO_FORMS = {  # field: function that returns its wrong values, what they
                      "null or an integer from 0 to 255"),
     "decoder_filters": (_many(_is_channels, DECODER_BLOCKS, DECODER_BLOCKS),
                         "a list of four numbers of channels, or of four pairs of them"),
+    "encoder_alpha": (_one(lambda value: type(value) in (int, float) and value in ENCODER_ALPHAS),
+                      f"one of {', '.join(map(str, ENCODER_ALPHAS))}"),
     "encoder_frozen": (_one(lambda value: isinstance(value, bool)), "true or false"),
     "image_dir": _FOLDER, "label_dir": _FOLDER,
     "validation_image_dir": _FOLDER, "validation_label_dir": _FOLDER,

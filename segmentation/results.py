@@ -90,6 +90,7 @@ def describe_model(model, data, settings, metrics):
         "ignore_label": settings.ignore_label,
         "class_weights": [float(weight) for weight in data["class_weights"]],
         "decoder_filters": list(settings.decoder_filters),
+        "encoder_alpha": settings.encoder_alpha,
         "encoder_frozen": not model.get_layer("encoder").trainable_variables,
         "image_dir": str(settings.image_dir), "label_dir": str(settings.label_dir),
         "validation_image_dir": str(data["validation_dirs"][0]),

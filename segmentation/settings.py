@@ -10,7 +10,13 @@ import re
 from dataclasses import make_dataclass
 from pathlib import Path
 
-from device.model_info import DECODER_BLOCKS, MAX_SIDE, SIZE_STEP, is_whole_number
+from device.model_info import (
+    DECODER_BLOCKS,
+    ENCODER_ALPHAS,
+    MAX_SIDE,
+    SIZE_STEP,
+    is_whole_number,
+)
 from segmentation.data.classes import check_class_names
 
 LOSSES = ("dice+cross-entropy", "dice", "cross-entropy")
@@ -88,6 +94,8 @@ RULES = {
     "IGNORE_LABEL": (_or_none(lambda value: is_whole_number(value, 0, 255)),
                      "a whole number of 0..255, or None"),
     "ENCODER_WEIGHTS": (_or_none(_is_path), '"imagenet", the path of a weights file, or None'),
+    "ENCODER_ALPHA": (lambda value: _is_number(value) and value in ENCODER_ALPHAS,
+                      f"one of {', '.join(map(str, ENCODER_ALPHAS))}"),
     "DECODER_FILTERS": (_are_filters, "four whole numbers, such as (512, 256, 128, 64), or four "
                         "pairs of them, such as ((128, 96), (96, 64), (64, 48), (48, 32))"),
     # Tests of one value only: `in` alone would ask an array for each of its elements.

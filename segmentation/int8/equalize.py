@@ -6,6 +6,7 @@ an operation: the channels of the bottlenecks are mixed by a matrix, and the cha
 convolution that suffer most get several copies. Both are derived from the encoder that is given.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import keras
@@ -15,8 +16,8 @@ import tensorflow as tf
 from device.images import scale_pixels
 
 FIRST_CONVOLUTION, FIRST_BLOCK = "Conv1", "expanded_conv"  # as Keras' MobileNetV2 names them
-MIN_EIGENVALUE_SHARE = 1e-4  # of the largest; a direction that hardly varies is not scaled up further
-MIN_RELATIVE_MAX = 0.1  # of the mean; a channel that is nearly always 0 is not scaled up further
+MIN_EIGENVALUE_SHARE = 1e-4  # of the largest: what hardly varies is not scaled up further
+MIN_RELATIVE_MAX = 0.1  # of the mean: nor is a channel that is nearly always 0
 MIN_VALUES_PER_CHANNEL = 2  # measured for each channel; fewer say too little of how channels vary
 BATCH = 8  # images at a time
 INT8_STEPS = 255  # steps between the least and the largest value of int8
@@ -70,7 +71,7 @@ def find_stages(encoder):
             groups[-1].append(block)
         else:
             groups.append([block])
-    following = dict(zip(blocks, blocks[1:]))
+    following = dict(pairwise(blocks))
     return [Stage(tuple(f"{block}_project" for block in group),
                   (*(f"{block}_project_BN" for block in group),
                    *(f"{block}_add" for block in group[1:])),
@@ -247,7 +248,7 @@ def split_outlier_channels(stage, folded, unclamped, max_abs):
     and a few hardly vary and are amplified: more than half of the encoder's first error came from
     their rounding. n copies, their biases step / n apart, are averaged where they are added up: as
     if rounded to step / n. (Zhao et al. 2019, Outlier Channel Splitting, which halves a channel.)
-    Args: stage, the first; folded, changed in place; unclamped and max_abs of the encoder as it was.
+    Args: stage, the first; folded, changed in place; unclamped and max_abs of the encoder before.
     """
     kernel, bias = folded[FIRST_CONVOLUTION]
     depthwise, depthwise_bias = folded[f"{FIRST_BLOCK}_depthwise"]

@@ -195,6 +195,7 @@ def write_summary(writer, row):
 def describe_run(model, data, settings):
     """Returns the constants that a resumed run must have in common with the interrupted one."""
     return {"CLASS_NAMES": list(data["class_names"]), "IMAGE_SIZE": list(settings.image_size),
+            "ENCODER_ALPHA": settings.encoder_alpha,
             "DECODER_FILTERS": json.loads(json.dumps(settings.decoder_filters)),
             "BATCH_SIZE": settings.batch_size, "IGNORE_LABEL": settings.ignore_label,
             "frozen encoder": not model.get_layer("encoder").trainable,
