@@ -5,8 +5,7 @@
 Asks for the folder of the images and the folder of the labels, unless the constants below name
 them. Writes a palette PNG of class indices for every image that is painted, after every stroke, and
 classes.txt beside them; main.py reads both. Press h in the window for the keys. Where main.py's
-OUTPUT_DIR holds a trained model, p lets it label the image and u goes to the image of which it is
-least sure.
+OUTPUT_DIR holds a trained model, p lets it label the image and u finds the one it is least sure of.
 """
 
 from pathlib import Path
@@ -27,7 +26,7 @@ IGNORE_LABEL = 255  # value of pixels that training leaves out; None: there is n
 
 
 def load_model(folder, info):
-    """Returns the trained model, see get_model.load_model; TensorFlow takes seconds to start."""
+    """Returns the trained model; the import is here because TensorFlow takes seconds to start."""
     from get_model import load_model
 
     return load_model(folder, info)
@@ -40,8 +39,8 @@ def main():
     label_dir = LABEL_DIR or ask_folder("Folder in which the labels are saved", "LABEL_DIR")
     asked = IMAGE_DIR is None or LABEL_DIR is None
     class_names = CLASS_NAMES or (ask_class_names(label_dir) if asked else None)
-    session = open_session(image_dir, label_dir, class_names, IGNORE_LABEL,
-                           find_output_dir(Path(__file__).parent), load_model)
+    output_dir = find_output_dir(Path(__file__).parent)
+    session = open_session(image_dir, label_dir, class_names, IGNORE_LABEL, output_dir, load_model)
     print(f"{len(session.image_paths)} images, {len(session.labeled)} labeled; classes: "
           f"{', '.join(session.class_names)}. Press h in the window for the keys.")
     open_window(session)

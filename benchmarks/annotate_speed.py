@@ -24,10 +24,11 @@ import numpy as np
 from matplotlib.backend_bases import KeyEvent, MouseEvent
 from PIL import Image
 
+from device.tflite import most_likely_classes
+from segmentation.labeling import style
 from segmentation.labeling.label import replace_label
-from segmentation.labeling.prelabel import enlarge_classes
 from segmentation.labeling.session import open_picture, open_session, save_current
-from segmentation.labeling.window import WINDOW_SIZE, open_window
+from segmentation.labeling.window import open_window
 
 SIZE = (6000, 4000)  # (width, height)
 LIMIT = 150  # milliseconds from a key to the picture
@@ -125,7 +126,7 @@ def main():
         make_photographs(image_dir, 3)
         session = open_session(image_dir, label_dir, ["background", "bird", "water", "sky"])
         print(f"{os.cpu_count()} processors, images of {SIZE}, a window of "
-              f"{WINDOW_SIZE}")
+              f"{style.WINDOW_SIZE}")
         print(f"{'milliseconds':<44} {'best':>6} {'median':>8} {'worst':>8} {'processor':>10}")
         photo = session.image_paths[0]
         measure("opening a photograph (in a thread, ahead)",
@@ -136,9 +137,10 @@ def main():
         keys["next"] = measure_move(window)
         logits = np.random.default_rng(1).normal(size=(256, 384, 4)).astype(np.float32)
         size = session.picture.drawing.label.shape
-        label = enlarge_classes(logits, size)
-        measure("prediction 256x384x4 enlarged to full size", lambda: enlarge_classes(logits, size),
-                3)
+        box = (0, 0, 384, 256)
+        label = most_likely_classes(logits, size, box)
+        measure("prediction 256x384x4 enlarged to full size",
+                lambda: most_likely_classes(logits, size, box), 3)
         measure("  ... put into the label", lambda: replace_label(session.picture.drawing, label),
                 3)
         measure("  ... saved (noise: the worst case)", lambda: save_current(session), 3)

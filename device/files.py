@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 import unicodedata
 from pathlib import Path
 
@@ -79,6 +80,16 @@ def write_whole(path, write):
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def find_write_error(folder):
+    """Makes a folder where it is missing; returns why no file can be written there, or None."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return error.strerror
 
 
 def write_json(path, content):

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from device.drawing import class_colors, color_mask, overlay, save_grid
 from device.errors import InputError
-from device.files import write_json, write_whole
+from device.files import find_write_error, write_json, write_whole
 from segmentation.evaluate import make_predictor, measure, warn_of_one_class
 from segmentation.metrics import format_iou_table
 
@@ -140,15 +140,11 @@ def check_output_dir(folder):
     """
     if folder is None:
         return []
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "writable.txt", lambda file: file.write(b"yes"))
-        (folder / "writable.txt").unlink()
-        free = shutil.disk_usage(folder).free // 10**6
-    except OSError as error:
-        return [f"OUTPUT_DIR {folder} can't be written ({error.strerror}): choose another folder "
-                f"or make room."]
+    error = find_write_error(folder)
+    if error:
+        return [f"OUTPUT_DIR {folder} can't be written ({error}): choose another folder or make "
+                f"room."]
+    free = shutil.disk_usage(folder).free // 10**6
     if free < NEEDED_MB:
         return [f"OUTPUT_DIR {folder} has {free} MB free, but {NEEDED_MB} MB are needed: choose "
                 f"another folder or make room."]

@@ -1,7 +1,5 @@
 """The keys of the labeling window, and the table of them."""
 
-
-
 KEYS = (  # what is shown, the keys' names in matplotlib, the action, what it does
     ("left button", (), None, "paints: corner by corner (polygon), or held down (lasso, brush)"),
     ("right button", (), None, "held down: moves the picture"),

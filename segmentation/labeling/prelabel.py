@@ -5,9 +5,8 @@ import numpy as np
 from device.errors import InputError, list_names
 from device.images import read_image
 from device.model_info import read_model_info
+from device.tflite import most_likely_classes
 from segmentation.labeling.label import replace_label
-
-UPSAMPLE_MEMORY = 64_000_000  # bytes; how much of a full-size prediction is computed at a time
 
 
 def load_predictor(output_dir, class_names, load_model):
@@ -18,7 +17,7 @@ def load_predictor(output_dir, class_names, load_model):
     Returns: function, image path -> logits float32 (height, width, classes) at the model's size.
     Raises: InputError where there is no model, or where its classes are others.
     """
-    info = read_model_info(output_dir)
+    info = read_model_info(output_dir, needed=("class_names", "image_size", "decoder_filters"))
     if list(class_names[:len(info["class_names"])]) != info["class_names"]:
         raise InputError(f"The model in {output_dir} knows {list_names(info['class_names'])}, but "
                          f"you label {list_names(class_names)}: train it on these labels first.")
@@ -51,44 +50,8 @@ def prelabel(session):
     """
     logits = get_predictor(session)(session.picture.image_path)
     drawing = session.picture.drawing
-    replace_label(drawing, enlarge_classes(logits, drawing.label.shape))
-
-
-def enlarge_classes(logits, size):
-    """Enlarges logits bilinearly and takes the most likely class: borders are smooth, not blocks.
-
-    Args: logits float32 (height, width, classes), size (height, width) of the result.
-    Returns: uint8 of size. Memory: UPSAMPLE_MEMORY at a time, whatever the size.
-    """
-    height, width = size
-    row_near, row_far, row_share = _neighbors(logits.shape[0], height)
-    near, far, share = _neighbors(logits.shape[1], width)
-    logits = np.ascontiguousarray(np.moveaxis(logits, 2, 0), np.float32)  # a plane a class
-    classes = np.empty(size, np.uint8)
-    stripe = max(1, UPSAMPLE_MEMORY // (16 * width))
-    for top in range(0, height, stripe):
-        rows = np.s_[top:top + stripe]
-        best = None
-        for index, plane in enumerate(logits):
-            part = plane[row_near[rows]] * (1 - row_share[rows, None]) \
-                + plane[row_far[rows]] * row_share[rows, None]
-            part = part[:, near] * (1 - share) + part[:, far] * share
-            if best is None:
-                best, classes[rows] = part, 0
-            else:
-                classes[rows][part > best] = index
-                np.maximum(best, part, out=best)
-    return classes
-
-
-def _neighbors(length, new_length):
-    """For each new pixel of an axis: the two old ones around its center, the share of the second.
-
-    Half-pixel centers, as Pillow and TensorFlow resize.
-    """
-    places = np.clip((np.arange(new_length) + 0.5) * length / new_length - 0.5, 0, length - 1)
-    near = places.astype(int)
-    return near, np.minimum(near + 1, length - 1), (places - near).astype(np.float32)
+    box = (0, 0, logits.shape[1], logits.shape[0])
+    replace_label(drawing, most_likely_classes(logits, drawing.label.shape, box))
 
 
 def measure_uncertainty(logits):

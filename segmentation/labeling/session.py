@@ -1,6 +1,5 @@
 """The two folders of a labeling session, and the way from image to image."""
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from PIL import Image
 
 from device.drawing import class_colors, save_mask
 from device.errors import InputError, list_names
-from device.files import LABEL_SUFFIX, find_images, stem_of, write_whole
+from device.files import LABEL_SUFFIX, find_images, find_write_error, stem_of, write_whole
 from device.images import read_image, read_label
 from device.model_info import MAX_CLASSES
 from segmentation.data.classes import CLASS_NAMES_FILE, name_classes, read_class_names
@@ -102,13 +101,10 @@ def list_pictures(image_dir, label_dir):
 
 def check_writable(folder):
     """Makes the folder where it is missing; raises InputError where no file can be written."""
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(f"Labels can't be written to {folder} ({error.strerror}): change its "
-                         f"permissions, or choose another folder.") from error
+    error = find_write_error(folder)
+    if error:
+        raise InputError(f"Labels can't be written to {folder} ({error}): change its permissions, "
+                         f"or choose another folder.")
 
 
 def label_path_of(session, image_path):

@@ -1,7 +1,8 @@
 """Paints in the real window: Tk under Xvfb, with the mouse and the keyboard of the X server.
 
-    python tests/annotate_window/run_window_test.py
-    python tests/annotate_window/run_window_test.py --screenshot docs/annotate.png IMAGES
+    cd tests/segmentation/labeling/real_window
+    python run_window_test.py
+    python run_window_test.py --screenshot ../../../../docs/annotate.png IMAGES
 
 Needs Xvfb, xdotool and a Python with tkinter; installs what is missing with apt-get and pip where
 it can, and says in one line, exit code 0, where it can't. Then checks the PNGs that were written,
@@ -30,11 +31,11 @@ PROGRAM = """
 import json, os, sys
 root, image_dir, label_dir, names, place, width, height = sys.argv[1:]
 sys.path.insert(0, root)
-from segmentation.labeling import window
+from segmentation.labeling import style
 import annotate_segmentation as tool
 tool.IMAGE_DIR, tool.LABEL_DIR, tool.CLASS_NAMES = image_dir, label_dir, names.split(",")
-window.WINDOW_SIZE = int(width), int(height)
-build = window.open_window
+style.WINDOW_SIZE = int(width), int(height)
+build = tool.open_window
 
 def open_window(session):
     window = build(session)
@@ -64,7 +65,7 @@ def open_window(session):
     note()
     return window
 
-window.open_window = open_window
+tool.open_window = open_window
 tool.main()
 """
 
@@ -317,8 +318,8 @@ def train(image_dir, label_dir, folder):
     """Trains an epoch on what was painted."""
     program = (f"import main; main.IMAGE_DIR, main.LABEL_DIR = {str(image_dir)!r}, "
                f"{str(label_dir)!r}; main.OUTPUT_DIR = {str(folder / 'output')!r}; main.EPOCHS = 1;"
-               f"main.ENCODER_WEIGHTS = None; main.IMAGE_SIZE = (64, 64); main.BATCH_SIZE = 2; "
-               f"main.main()")
+               f"main.ENCODER_WEIGHTS = None; main.IMAGE_SIZE = (64, 64); "
+               f"main.BATCH_SIZE = 2; main.main()")
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, text=True,
                             capture_output=True)
     if result.returncode != 0 or not (folder / "output" / "model.keras").is_file():

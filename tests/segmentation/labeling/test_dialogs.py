@@ -1,0 +1,68 @@
+"""Tests of segmentation/labeling/dialogs.py, with matplotlib's events on the Agg canvas."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+import annotate_segmentation
+from device.errors import InputError
+from labeling.hand import SQUARE, click, press_key
+from segmentation.labeling import dialogs
+from segmentation.labeling.session import open_session
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_no_display_names_the_package():
+    with pytest.raises(InputError, match=r"python3-tk.*MPLBACKEND"):
+        dialogs.check_display()
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "annotate_segmentation.py")], text=True, capture_output=True,
+        env={**os.environ, "MPLBACKEND": "TkAgg", "DISPLAY": "", "WAYLAND_DISPLAY": ""})
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    assert "python3-tk" in result.stderr and "MPLBACKEND" in result.stderr
+
+
+def test_questions_in_the_terminal(folders, monkeypatch):
+    monkeypatch.setattr(dialogs, "open_dialogs", lambda: None)
+    answers = iter([str(folders[0]), "", "background, bird ,fish"])
+    monkeypatch.setattr("builtins.input", lambda question: next(answers))
+    assert dialogs.ask_folder("Images", "IMAGE_DIR") == str(folders[0])
+    with pytest.raises(InputError, match="set LABEL_DIR"):
+        dialogs.ask_folder("Labels", "LABEL_DIR")
+    assert dialogs.ask_class_names(folders[1]) == ["background", "bird", "fish"]
+    open_session(*folders)
+    assert dialogs.ask_class_names(folders[1]) is None
+
+
+def test_main_runs_from_the_constants(folders, monkeypatch, capsys):
+    monkeypatch.setattr(annotate_segmentation, "check_display", lambda: None)
+    monkeypatch.setattr(annotate_segmentation, "IMAGE_DIR", str(folders[0]))
+    monkeypatch.setattr(annotate_segmentation, "LABEL_DIR", str(folders[1]))
+    (folders[0] / "image_1.jpg").write_bytes(b"no image")
+
+    def paint_a_little():
+        window = windows[0]
+        click(window, *SQUARE)
+        press_key(window, "enter", "right", "q")
+
+    windows, build = [], annotate_segmentation.open_window
+    monkeypatch.setattr(annotate_segmentation, "open_window",
+                        lambda session: windows.append(build(session)))
+    monkeypatch.setattr(plt, "show", paint_a_little)
+    annotate_segmentation.main()
+    printed = capsys.readouterr().out
+    assert "3 images, 0 labeled" in printed and "1 of 2 images are labeled" in printed
+    assert "1 image(s) were skipped:\n  image_1.jpg" in printed
+
+
+def test_importing_starts_nothing_and_needs_no_tensorflow():
+    program = ("import sys, annotate_segmentation, matplotlib.pyplot as plt; "
+               "print('tensorflow' in sys.modules, 'tkinter' in sys.modules, plt.get_fignums())")
+    result = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True,
+                            cwd=ROOT)
+    assert result.stdout.strip() == "False False []", result.stderr

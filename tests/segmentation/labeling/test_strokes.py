@@ -1,0 +1,130 @@
+"""Tests of segmentation/labeling/strokes.py, with matplotlib's events on the Agg canvas."""
+
+import numpy as np
+import pytest
+from matplotlib.backend_bases import NavigationToolbar2
+
+from labeling.hand import (
+    SIZE,
+    SQUARE,
+    click,
+    drag,
+    label_files,
+    label_of,
+    mouse,
+    press_key,
+    saved,
+    square_label,
+)
+from segmentation.labeling.viewport import view_scale
+
+
+def test_polygon_closed_by_its_first_corner(window):
+    click(window, *SQUARE)
+    assert not label_of(window).any()
+    click(window, (20.4, 20.3))
+    assert np.array_equal(label_of(window), square_label())
+    assert np.array_equal(saved(window), square_label())
+
+
+def test_polygon_closed_by_enter(window):
+    press_key(window, "2")
+    click(window, *SQUARE)
+    press_key(window, "enter")
+    assert np.array_equal(saved(window), square_label(2))
+
+
+def test_polygon_closed_by_double_click(window):
+    click(window, *SQUARE)
+    mouse(window, "button_press_event", SQUARE[-1], dblclick=True)
+    assert np.array_equal(saved(window), square_label())
+
+
+def test_polygon_needs_three_corners(window):
+    click(window, *SQUARE[:2])
+    press_key(window, "enter")
+    assert "three corners" in window.message and len(window.points) == 2
+
+
+def test_corners_are_taken_back_and_the_polygon_abandoned(window):
+    click(window, *SQUARE, (100, 90))
+    press_key(window, "backspace")
+    assert len(window.points) == 4
+    press_key(window, "z")
+    assert len(window.points) == 3
+    press_key(window, "escape")
+    assert not window.points and not label_files(window)
+
+
+def test_lasso(window):
+    press_key(window, "l", "3")
+    angles = np.linspace(0, 2 * np.pi, 80)
+    path = np.stack([64 + 25 * np.cos(angles), 48 + 25 * np.sin(angles)], axis=1)
+    drag(window, path)
+    y, x = np.mgrid[:SIZE[0], :SIZE[1]]
+    distance = np.hypot(x - 64, y - 48)
+    assert (saved(window)[distance < 24] == 3).all() and not saved(window)[distance > 27].any()
+
+
+def test_a_click_with_the_lasso_paints_nothing(window):
+    press_key(window, "l")
+    click(window, (50, 50))
+    assert not label_files(window)
+
+
+def test_brush_size_is_that_on_the_screen(window):
+    press_key(window, "b")
+    drag(window, [(30, 48), (60, 48), (90, 48)])
+    expected = 24 / (1 / view_scale(window))
+    assert abs((saved(window)[:, 60] == 1).sum() - expected) <= 1
+    press_key(window, "+", "+", "-")
+    assert window.brush_size == pytest.approx(24 * 1.25)
+
+
+def test_eraser_paints_class_0(window):
+    click(window, *SQUARE)
+    press_key(window, "enter", "b", "0")
+    click(window, (40, 35))
+    assert saved(window)[35, 40] == 0 and saved(window)[25, 25] == 1
+
+
+def test_erasing_nothing_leaves_the_image_unlabeled(window):
+    press_key(window, "b", "0")
+    drag(window, [(40, 35), (80, 35)])
+    press_key(window, "right", "left")
+    assert not label_files(window) and not window.session.labeled
+
+
+def test_a_stroke_may_leave_the_picture(window):
+    press_key(window, "b")
+    drag(window, [(100, 48), (127, 48), (200, 48), (400, 48)])
+    assert (saved(window)[48, 100:] == 1).all()
+    press_key(window, "l")
+    drag(window, [(10, 10), (-50, 10), (-50, 60), (10, 60)])
+    assert (saved(window)[20:50, 0:10] == 1).all()
+
+
+def test_clicks_do_nothing_while_the_toolbar_zooms(window):
+    toolbar = NavigationToolbar2(window.figure.canvas)
+    toolbar.draw_rubberband = toolbar.remove_rubberband = lambda *position: None
+    toolbar.zoom()
+    mouse(window, "button_press_event", (30, 30))
+    mouse(window, "motion_notify_event", (60, 60), buttons={1})
+    mouse(window, "button_release_event", (60, 60))
+    assert not window.points and not window.dragging and "toolbar" in window.message
+    left, right = window.axes.get_xlim()
+    assert right - left < 60  # it zoomed
+    toolbar.zoom()
+    press_key(window, "b")
+    click(window, (45, 45))
+    assert saved(window)[45, 45] == 1 and (saved(window) == 1).sum() < 60
+
+
+def test_home_of_the_toolbar_shows_the_whole_picture(window):
+    toolbar = NavigationToolbar2(window.figure.canvas)
+    press_key(window, "right")
+    whole = window.axes.get_xlim()
+    mouse(window, "scroll_event", (50, 50), None, step=3)
+    assert window.axes.get_xlim() != whole
+    toolbar.home()
+    assert window.axes.get_xlim() == pytest.approx(whole)

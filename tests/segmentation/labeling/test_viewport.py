@@ -1,0 +1,113 @@
+"""Tests of segmentation/labeling/viewport.py, with matplotlib's events on the Agg canvas."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from device.drawing import class_colors
+from labeling.hand import (
+    NAMES,
+    SIZE,
+    SQUARE,
+    click,
+    label_of,
+    mouse,
+    mouse_at,
+    press_key,
+    saved,
+    square_label,
+)
+from segmentation.labeling.events import on_resize
+from segmentation.labeling.session import open_current, open_session
+from segmentation.labeling.viewport import crop_view, view_scale
+
+
+@pytest.mark.parametrize("steps", [3, 8, 14])
+def test_painting_is_correct_when_zoomed_and_moved(window, steps):
+    for _ in range(steps):
+        mouse(window, "scroll_event", (64, 48), None, step=1)
+    mouse(window, "button_press_event", (64, 48), 3)
+    x, y = window.axes.transData.transform((64, 48))
+    mouse_at(window, "motion_notify_event", x + 40, y - 30, 3)
+    mouse_at(window, "button_release_event", x + 40, y - 30, 3)
+    corners = [(62.8, 46.8), (66.2, 46.8), (66.2, 49.2), (62.8, 49.2)]
+    click(window, *corners)
+    press_key(window, "enter")
+    expected = np.zeros(SIZE, np.uint8)
+    expected[47:50, 63:67] = 1
+    if view_scale(window) * 10 < 2.6:  # else the corners are one click
+        assert np.array_equal(saved(window), expected)
+
+
+def test_wheel_keeps_the_place_under_the_pointer(window):
+    x, y = window.axes.transData.transform((100, 20))
+    mouse_at(window, "scroll_event", x, y, None, step=1)
+    assert window.axes.transData.inverted().transform((x, y)) == pytest.approx((100, 20), abs=0.2)
+    for _ in range(200):
+        mouse_at(window, "scroll_event", x, y, None, step=1)
+    assert view_scale(window) > 0.01
+    for _ in range(400):
+        mouse_at(window, "scroll_event", x, y, None, step=-1)
+    press_key(window, "f")
+    left, right = window.axes.get_xlim()
+    assert left < 0 and right > SIZE[1] - 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_seen_is_what_is_saved(window, seed):
+    """At random views, each screen pixel shows the label of the image pixel under it."""
+    rng = np.random.default_rng(seed)
+    label_of(window)[...] = rng.integers(0, 4, SIZE, np.uint8)
+    window.opacity = 1.0
+    middle, half = rng.uniform(20, 80, 2), float(rng.choice([3, 20, 90, 400]))
+    box = window.axes.bbox
+    window.axes.set_xlim(middle[0] - half, middle[0] + half)
+    window.axes.set_ylim(middle[1] + half * box.height / box.width,
+                         middle[1] - half * box.height / box.width)
+    window.figure.canvas.draw()
+    seen = np.asarray(window.figure.canvas.buffer_rgba())[..., :3]
+    height = seen.shape[0]
+    for _ in range(60):
+        x, y = rng.integers(0, int(box.width)), rng.integers(int(box.y0), height)
+        place = window.axes.transData.inverted().transform((x + 0.5, y + 0.5))
+        column, row = np.floor(place + 0.5).astype(int)
+        near_border = np.abs((place + 0.5) % 1 - 0.5).max() > 0.5 - 1 / (box.width / (2 * half))
+        if 0 <= column < SIZE[1] and 0 <= row < SIZE[0] and not near_border:
+            value = label_of(window)[row, column]
+            if value:
+                assert tuple(seen[height - 1 - y, x]) == tuple(class_colors(4)[value])
+
+
+def test_resizing_the_window_keeps_painting_right(window):
+    window.figure.set_size_inches(6, 7)
+    window.figure.canvas.draw()
+    on_resize(window, None)
+    click(window, *SQUARE)
+    press_key(window, "enter")
+    assert np.array_equal(saved(window), square_label())
+
+
+def test_the_place_under_the_mouse_is_named(window):
+    click(window, *SQUARE)
+    press_key(window, "enter")
+    assert window.axes.format_coord(40.2, 34.9) == "x 40, y 35: 1 bird"
+    assert window.axes.format_coord(-9, 0) == ""
+    label_of(window)[0, :2] = 255, 37
+    assert "ignored" in window.axes.format_coord(0, 0)
+    assert "unknown value" in window.axes.format_coord(1, 0)
+
+
+def test_image_on_the_screen_is_where_the_label_is(tmp_path):
+    """A white square in a large image and its label cover each other on the screen."""
+    image = np.zeros((1500, 2000, 3), np.uint8)
+    image[600:900, 1100:1500] = 255
+    (tmp_path / "images").mkdir()
+    Image.fromarray(image).save(tmp_path / "images" / "a.png")
+    session = open_session(tmp_path / "images", tmp_path / "labels", NAMES)
+    open_current(session)
+    session.picture.drawing.label[600:900, 1100:1500] = 1
+    for limits in ((-0.5, 1999.5, 1499.5, -0.5), (1000, 1400, 800, 500), (1090, 1110, 610, 595)):
+        columns, rows, crop = crop_view(
+            session.picture, limits[:2], limits[2:], 400, 300)
+        mask = session.picture.drawing.label[rows[1][:, None], columns[1]]
+        assert (np.abs((crop[..., 0] > 127) * 1 - mask) > 0).mean() < 0.01
