@@ -37,7 +37,8 @@ def draw_classes(window, top):
     colors = class_colors(len(names))
     for index in shown:
         text = f"{index}  {shorten_middle(names[index], 18)}"
-        top = draw_row(window, top, "class", str(index), text, None, window.value == index, colors[index] / 255)
+        top = draw_row(window, top, "class", str(index), text, None, window.value == index,
+                       colors[index] / 255)
     if session.ignore_label is not None:
         top = draw_row(window, top, "ignored", "i", "i  ignored", None,
                        window.value == session.ignore_label, "#777777", "/////")
