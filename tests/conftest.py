@@ -83,3 +83,18 @@ def png_bytes(bits, color_type, size, rows):
     header = struct.pack(">IIBBBBB", *size, bits, color_type, 0, 0, 0)
     return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows))
             + chunk(b"IEND", b""))
+
+
+@pytest.fixture
+def small_run(monkeypatch, folders, tmp_path):
+    """main.py's constants set for two epochs on 16 small pairs; gives OUTPUT_DIR, not yet there."""
+    import main
+
+    write_square_pairs(folders, 16)
+    for name, value in {
+            "IMAGE_DIR": str(folders[0]), "LABEL_DIR": str(folders[1]), "IMAGE_SIZE": (32, 32),
+            "ENCODER_WEIGHTS": None, "DECODER_FILTERS": ((8, 8), (8, 8), (8, 4), (8, 4)),
+            "BATCH_SIZE": 4, "EPOCHS": 2, "MIN_STEPS_PER_EPOCH": 1,
+            "OUTPUT_DIR": str(tmp_path / "output")}.items():
+        monkeypatch.setattr(main, name, value)
+    return tmp_path / "output"

@@ -1,41 +1,27 @@
-"""Tests of main.py: losses by hand, the split, repeatable training, its files."""
+"""Tests of main.py: losses by hand, and the story of a run: repeatable, its files, its errors."""
 
 import csv
 import json
-import signal
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import write_pair, write_square_pairs
+from conftest import write_pair
 from PIL import Image
 
-import import_data
 import main
 from device.errors import InputError
+from get_model import load_model
+from import_data import load_data
 from main import cross_entropy_loss, dice_loss
-from segmentation import evaluate, results
-from segmentation.train import checkpoint, run
+from segmentation import evaluate
+from segmentation.settings import read_settings
 
 SURE = 50.0  # a logit that makes the softmax exactly 1 in float32
 
 
 def sure_logits(predictions, num_classes):
     return SURE * tf.one_hot(predictions, num_classes)
-
-
-@pytest.fixture
-def small_run(monkeypatch, folders, tmp_path):
-    """Constants for a run of two epochs on 16 small pairs."""
-    write_square_pairs(folders, 16)
-    for name, value in {
-            "IMAGE_DIR": str(folders[0]), "LABEL_DIR": str(folders[1]), "IMAGE_SIZE": (32, 32),
-            "ENCODER_WEIGHTS": None, "DECODER_FILTERS": ((8, 8), (8, 8), (8, 4), (8, 4)),
-            "BATCH_SIZE": 4, "EPOCHS": 2, "MIN_STEPS_PER_EPOCH": 1,
-            "OUTPUT_DIR": str(tmp_path / "output")}.items():
-        monkeypatch.setattr(main, name, value)
-    return tmp_path / "output"
 
 
 # ---- losses ----------------------------------------------------------------------------------
@@ -118,46 +104,47 @@ def test_loss_constant_names_its_parts():
     labels, logits, weights = np.array([[[0, 1]]]), tf.zeros((1, 1, 2, 2)), [1.0, 1.0]
     both = main.make_loss("dice+cross-entropy", weights, 255)(labels, logits)
     assert np.isclose(float(both), float(dice_loss(labels, logits, weights)) + np.log(2))
+
+
+def test_an_unknown_loss_is_said_at_the_start(small_run, monkeypatch):
+    monkeypatch.setattr(main, "LOSS", "focal")
     with pytest.raises(InputError, match=r"LOSS is .focal.*dice"):
-        main.make_loss("focal", weights, 255)
+        main.main()
 
 
-# ---- data ------------------------------------------------------------------------------------
+# ---- a run -----------------------------------------------------------------------------------
 
 
-def test_split_is_whole_disjoint_and_repeats_by_seed():
-    names = [f"{index}.png" for index in range(50)]
-    training, validation = import_data.split_names(names, 0.2, 7)
-    assert sorted(training + validation) == sorted(names) and len(validation) == 10
-    assert (training, validation) == import_data.split_names(names, 0.2, 7)
-    assert validation != import_data.split_names(names, 0.2, 8)[1]
-    assert [len(part) for part in import_data.split_names(["a", "b"], 0.01, 0)] == [1, 1]
-    with pytest.raises(InputError, match="can't be split"):
-        import_data.split_names(["a"], 0.2, 0)
-
-
-def test_validation_folders_are_used_whole(small_run, folders, tmp_path, monkeypatch):
-    other = tmp_path / "val_images", tmp_path / "val_labels"
-    for folder in other:
+def validation_folders(tmp_path, monkeypatch):
+    """Two empty folders, which main.py is told to validate on."""
+    folders = tmp_path / "val_images", tmp_path / "val_labels"
+    for folder, name in zip(folders, ("VALIDATION_IMAGE_DIR", "VALIDATION_LABEL_DIR")):
         folder.mkdir()
-    write_pair(other, "v", np.eye(8) * 3)  # a class that no training label holds
-    monkeypatch.setattr(main, "VALIDATION_IMAGE_DIR", str(other[0]))
-    monkeypatch.setattr(main, "VALIDATION_LABEL_DIR", str(other[1]))
-    data = import_data.load_data()
+        monkeypatch.setattr(main, name, str(folder))
+    return folders
+
+
+def test_validation_folders_are_used_whole(small_run, tmp_path, monkeypatch):
+    write_pair(validation_folders(tmp_path, monkeypatch), "v", np.eye(8) * 3)  # a class by itself
+    data = load_data(*read_settings(vars(main)))
     assert len(data["images"]) == 16 and data["validation_names"] == ["v.png"]
     assert len(data["class_names"]) == 4 and data["class_weights"][3] == 0
 
 
-# ---- training --------------------------------------------------------------------------------
+def test_validation_labels_without_any_class_are_an_error(small_run, tmp_path, monkeypatch):
+    write_pair(validation_folders(tmp_path, monkeypatch), "v", np.full((8, 8), 255))
+    with pytest.raises(InputError, match="nothing to measure on"):
+        main.main()
 
 
+@pytest.mark.slow
 def test_a_run_leaves_all_its_files_and_repeats_itself(small_run, capsys):
     main.main()
     printed = capsys.readouterr().out
     assert "class 2" in printed and "epoch 2/2  loss" in printed and "predictions.png" in printed
-    assert {path.name for path in small_run.iterdir()} == {
-        "model.keras", "model.json", "history.csv", "curves.png", "predictions.png",
-        "checkpoint.npz"}
+    files = {"model.keras", "model.json", "history.csv", "curves.png", "predictions.png",
+             "checkpoint.npz"}
+    assert {path.name for path in small_run.iterdir()} == files
     info = json.loads((small_run / "model.json").read_text())
     assert info["image_size"] == [32, 32] and len(info["class_colors"]) == 3
     assert len(info["training_images"]) == 13 and len(info["validation_images"]) == 3
@@ -170,96 +157,18 @@ def test_a_run_leaves_all_its_files_and_repeats_itself(small_run, capsys):
         with Image.open(small_run / name) as picture:
             assert np.asarray(picture.convert("L")).std() > 10
 
-    saved = keras.models.load_model(small_run / "model.keras", compile=False)
-    data = import_data.load_data()
-    predictions = evaluate.make_predictor(saved)(data["validation_images"])
-    assert evaluate.measure(predictions, data)["mean_iou"] == info["validation_metrics"]["mean_iou"]
+    data = load_data(*read_settings(vars(main)))
+    predictions = evaluate.make_predictor(load_model(small_run, info))(data["validation_images"])
+    assert evaluate.measure(predictions, data, 255)["mean_iou"] == info[
+        "validation_metrics"]["mean_iou"]
 
     main.main()
+    assert "are kept in" in capsys.readouterr().out
+    assert files <= {path.name for path in (small_run / "previous").iterdir()}
     again = list(csv.DictReader((small_run / "history.csv").open()))
     for row in history + again:
         del row["seconds"], row["evaluation_seconds"]
     assert history == again
-
-
-def test_best_epoch_is_the_one_saved(small_run, monkeypatch):
-    scores = iter([0.2, 0.6, 0.4, 0.6])
-    monkeypatch.setattr(main, "EPOCHS", 3)
-    monkeypatch.setattr(evaluate, "measure", lambda predictions, data: {
-        "mean_iou": next(scores), "mean_iou_without_background": 0.1, "iou": [0.1, 0.2, None]})
-    saved = []
-    monkeypatch.setattr(results, "save_model", lambda model, path: (
-        saved.append(path.name), model.save(path, include_optimizer=False)))
-    main.main()
-    info = json.loads((small_run / "model.json").read_text())
-    assert saved == ["model.keras"] * 2 and info["validation_metrics"]["epoch"] == 2
-
-
-def test_interrupting_keeps_the_best_epoch_and_writes_the_pictures(small_run, monkeypatch, capsys):
-    def interrupt(path, history):
-        if len(history) == 2:
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(main, "EPOCHS", 5)
-    monkeypatch.setattr(results, "write_history", interrupt)
-    main.main()
-    printed = capsys.readouterr().out
-    assert "Interrupted after 2 of 5 epochs" in printed and "RESUME = True" in printed
-    assert json.loads((small_run / "model.json").read_text())["validation_metrics"]["epoch"] <= 2
-    assert (small_run / "predictions.png").exists()
-
-
-def history_without_seconds(folder):
-    rows = list(csv.DictReader((folder / "history.csv").open()))
-    return [{key: value for key, value in row.items() if "seconds" not in key} for row in rows]
-
-
-def test_a_killed_run_that_is_resumed_ends_as_one_that_was_not(small_run, monkeypatch, tmp_path):
-    monkeypatch.setattr(main, "EPOCHS", 6)
-    main.main()
-    whole = history_without_seconds(small_run)
-    metrics = json.loads((small_run / "model.json").read_text())["validation_metrics"]
-
-    def save_and_die(folder, content, *arrays):
-        checkpoint.save_checkpoint(folder, content, *arrays)
-        if content["epochs"] == 3:
-            raise SystemError("killed")
-
-    monkeypatch.setattr(main, "OUTPUT_DIR", str(tmp_path / "killed"))
-    monkeypatch.setattr(checkpoint, "save_checkpoint", save_and_die)
-    with pytest.raises(SystemError):
-        main.main()
-    assert len(history_without_seconds(tmp_path / "killed")) == 3
-    monkeypatch.setattr(checkpoint, "save_checkpoint", checkpoint.save_checkpoint)
-    monkeypatch.setattr(main, "RESUME", True)
-    main.main()
-    assert history_without_seconds(tmp_path / "killed") == whole
-    info = json.loads((tmp_path / "killed" / "model.json").read_text())
-    assert info["validation_metrics"] == metrics
-    monkeypatch.setattr(main, "IMAGE_SIZE", (64, 32))
-    with pytest.raises(InputError, match=r"IMAGE_SIZE was \[32, 32\] and is \[64, 32\]\. .*RESUME"):
-        main.main()
-
-
-def test_patience_ends_a_run_that_gets_no_better(small_run, monkeypatch):
-    monkeypatch.setattr(main, "EPOCHS", 9)
-    monkeypatch.setattr(main, "PATIENCE", 2)
-    monkeypatch.setattr(evaluate, "measure", lambda predictions, data: {
-        "mean_iou": 0.5, "mean_iou_without_background": 0.1, "iou": [0.1, 0.2, None]})
-    main.main()
-    assert len(history_without_seconds(small_run)) == 3
-
-
-def test_few_images_are_gone_through_several_times(monkeypatch):
-    monkeypatch.setattr(main, "MIN_STEPS_PER_EPOCH", 20)
-    assert [run.count_repeats(count) for count in (1, 20, 168, 20_000)] == [160, 8, 1, 1]
-
-
-def test_an_epochs_line_names_the_worst_class():
-    row = {"epoch": 3, "loss": 0.5, "mean_iou": 0.625, "seconds": 2.0, "evaluation_seconds": 0.5}
-    line = run.format_epoch(row, {"iou": [0.9, None, 0.35]}, ["sky", "cat", "bird"], True)
-    assert line.split() == (f"epoch 3/{main.EPOCHS} loss 0.5000 mean IoU 62.50 % worst: bird "
-                            f"35.00 % 2.5 s best").split()
 
 
 def test_output_dir_that_cannot_be_written_is_said_first(small_run, monkeypatch, tmp_path):
@@ -269,29 +178,8 @@ def test_output_dir_that_cannot_be_written_is_said_first(small_run, monkeypatch,
         main.main()
 
 
-def test_one_class_everywhere_is_warned_of(capsys):
-    predictions = np.zeros((2, 100, 100), np.uint8)
-    evaluate.warn_of_one_class(predictions, ["background", "bird"])
-    assert "100.00% of the predicted pixels are background" in capsys.readouterr().out
-    predictions[0, :10] = 1
-    evaluate.warn_of_one_class(predictions, ["background", "bird"])
-    assert capsys.readouterr().out == ""
-
-
-def test_validation_labels_without_any_class_are_an_error(small_run, folders, tmp_path,
-                                                          monkeypatch):
-    other = tmp_path / "val_images", tmp_path / "val_labels"
-    for folder in other:
-        folder.mkdir()
-    write_pair(other, "v", np.full((8, 8), 255))
-    monkeypatch.setattr(main, "VALIDATION_IMAGE_DIR", str(other[0]))
-    monkeypatch.setattr(main, "VALIDATION_LABEL_DIR", str(other[1]))
-    with pytest.raises(InputError, match="nothing to measure on"):
-        import_data.load_data()
-
-
 def test_wrong_size_is_said_before_the_training(small_run, monkeypatch):
     monkeypatch.setattr(main, "IMAGE_SIZE", (100, 100))
-    monkeypatch.setattr(run, "train", lambda *_: pytest.fail("it trained"))
+    monkeypatch.setattr(main, "train", lambda *_: pytest.fail("it trained"))
     with pytest.raises(InputError, match=r"\(96, 96\) and \(128, 128\)"):
         main.main()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -33,22 +34,22 @@ def output(request, tmp_path_factory):
 
 
 def test_convert_and_test_follow_in_fresh_processes(output):
-    result = run(f"import tflite_convert as t; t.OUTPUT_DIR = {str(output)!r}; t.main()")
+    result = run(f"import main, tflite_convert; main.OUTPUT_DIR = {str(output)!r}; tflite_convert.main()")
     assert result.returncode == 0, result.stderr
     assert "every tensor int8" in result.stdout and "zero point -1" in result.stdout
     assert "no known obstacle" in result.stdout
     assert json.loads((output / "edgetpu_report.json").read_text())["exit_code"] == 0
 
-    result = run("import sys, tflite_test as t; t.MIN_AGREEMENT = 0; t.MAX_MEAN_IOU_DROP = 1; "
-                 f"t.OUTPUT_DIR = {str(output)!r}; sys.exit(t.main())")
+    result = run("import sys, main, tflite_test as t; t.MIN_AGREEMENT = 0; t.MAX_MEAN_IOU_DROP = 1; "
+                 f"main.OUTPUT_DIR = {str(output)!r}; sys.exit(t.main())")
     assert result.returncode == 0, result.stderr
     report = json.loads((output / "report.json").read_text())
     assert len(report["keras"]["iou"]) == len(report["class_names"]) == 3
     assert len(report["worst_images"]) == 10
     assert (output / "report.png").stat().st_size > 10_000
 
-    result = run("import sys, tflite_test as t; t.MIN_AGREEMENT = 1.01; "
-                 f"t.OUTPUT_DIR = {str(output)!r}; sys.exit(t.main())")
+    result = run("import sys, main, tflite_test as t; t.MIN_AGREEMENT = 1.01; "
+                 f"main.OUTPUT_DIR = {str(output)!r}; sys.exit(t.main())")
     assert result.returncode == 1
     assert "FAILED: Keras and int8 agree on" in result.stdout
     assert "lost by the encoder" in result.stdout and "CONV_2D" in result.stdout

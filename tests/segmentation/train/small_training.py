@@ -1,4 +1,4 @@
-"""A training small enough for several processes: run by test_training.py, one process a call.
+"""A training small enough for several processes: run by test_devices.py, one process a call.
 
     python small_training.py FOLDER WAY
 
@@ -22,6 +22,7 @@ import tensorflow as tf
 import main
 from device.errors import InputError
 from segmentation.train import devices, loop
+from segmentation.workers import is_chief
 
 EPOCHS, BATCH_SIZE = 4, 5
 
@@ -65,13 +66,13 @@ def run(folder, way):
 
     def finish(epoch, loss, seconds, optimizer):
         losses.append(loss)
-        if way == "dying" and not devices.is_chief():
+        if way == "dying" and not is_chief():
             os.kill(os.getpid(), signal.SIGKILL)
         return False
 
     loop.fit(loop.Phase(model, None, 1e-2, 0, EPOCHS), strategy,
-                 main.make_loss("dice+cross-entropy", [1.0, 3.0], 255), data, BATCH_SIZE,
-                 {"augment": True, "seed": 1, "repeats": 1}, finish)
+              main.make_loss("dice+cross-entropy", [1.0, 3.0], 255), data, BATCH_SIZE,
+              {"augment": True, "seed": 1, "repeats": 1}, finish)
     np.savez(folder / "weights.npz", *model.get_weights())
     (folder / "losses.json").write_text(json.dumps(losses))
 

@@ -1,0 +1,37 @@
+"""Tests of evaluate.py: predicting in batches, one confusion matrix, what is warned of."""
+
+import keras
+import numpy as np
+
+from segmentation import evaluate
+
+
+def test_predictions_are_the_most_likely_classes():
+    image = keras.Input((2, 3, 3))
+    model = keras.Model(image, keras.layers.Identity()(image))  # three logits: the colors
+    images = np.random.default_rng(0).integers(0, 256, (20, 2, 3, 3), dtype=np.uint8)
+    predictions = evaluate.make_predictor(model)(images, batch_size=8)
+    assert predictions.dtype == np.uint8
+    assert (predictions == images.argmax(-1)).all()
+    halves = evaluate.make_predictor(lambda features, training: features,
+                                     lambda batch: batch[..., ::-1].astype(np.float32))
+    assert (halves(images) == images[..., ::-1].argmax(-1)).all()
+
+
+def test_one_matrix_over_all_validation_images():
+    labels = np.zeros((20, 1, 4), np.uint8)
+    labels[:, :, 0] = 255
+    labels[5, :, 1:] = 1
+    predictions = np.zeros_like(labels)
+    predictions[5, :, 1] = 1
+    metrics = evaluate.measure(predictions, {"validation_labels": labels, "class_names": "ab"}, 255)
+    assert np.allclose(metrics["iou"], [57 / 59, 1 / 3])
+
+
+def test_one_class_everywhere_is_warned_of(capsys):
+    predictions = np.zeros((2, 100, 100), np.uint8)
+    evaluate.warn_of_one_class(predictions, ["background", "bird"])
+    assert "100.00% of the predicted pixels are background" in capsys.readouterr().out
+    predictions[0, :10] = 1
+    evaluate.warn_of_one_class(predictions, ["background", "bird"])
+    assert capsys.readouterr().out == ""

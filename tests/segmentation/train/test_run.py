@@ -1,0 +1,104 @@
+"""Tests of run.py: the best epoch, Ctrl-C, resuming, patience, an epoch's line."""
+
+import csv
+import json
+import signal
+
+import pytest
+
+import main
+from device.errors import InputError
+from segmentation.settings import read_settings
+from segmentation.train import run
+from segmentation.train.checkpoint import save_checkpoint
+
+
+def read_history(folder):
+    """Returns history.csv as a list of dicts, without the columns of seconds."""
+    rows = list(csv.DictReader((folder / "history.csv").open()))
+    return [{key: value for key, value in row.items() if "seconds" not in key} for row in rows]
+
+
+def give_scores(monkeypatch, scores):
+    """Lets the epochs' measurement give these values of mean IoU."""
+    scores = iter(scores)
+    monkeypatch.setattr(run, "measure", lambda predictions, data, ignore_label: {
+        "mean_iou": next(scores), "mean_iou_without_background": 0.1, "iou": [0.1, 0.2, None]})
+
+
+@pytest.mark.slow
+def test_best_epoch_is_the_one_saved(small_run, monkeypatch):
+    give_scores(monkeypatch, [0.2, 0.6, 0.4])
+    monkeypatch.setattr(main, "EPOCHS", 3)
+    saved, save_model = [], run.save_model
+    monkeypatch.setattr(run, "save_model", lambda model, path: (
+        saved.append(path.name), save_model(model, path)))
+    main.main()
+    info = json.loads((small_run / "model.json").read_text())
+    assert saved == ["model.keras"] * 2 and info["validation_metrics"]["epoch"] == 2
+
+
+@pytest.mark.slow
+def test_interrupting_keeps_the_best_epoch_and_writes_the_pictures(small_run, monkeypatch, capsys):
+    def interrupt(path, history):
+        if len(history) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(main, "EPOCHS", 5)
+    monkeypatch.setattr(run, "write_history", interrupt)
+    main.main()
+    printed = capsys.readouterr().out
+    assert "Interrupted after 2 of 5 epochs" in printed and "RESUME = True" in printed
+    assert json.loads((small_run / "model.json").read_text())["validation_metrics"]["epoch"] <= 2
+    assert (small_run / "predictions.png").exists()
+
+
+@pytest.mark.slow
+def test_a_killed_run_that_is_resumed_ends_as_one_that_was_not(small_run, monkeypatch, tmp_path):
+    monkeypatch.setattr(main, "EPOCHS", 6)
+    main.main()
+    whole = read_history(small_run)
+    metrics = json.loads((small_run / "model.json").read_text())["validation_metrics"]
+
+    def save_and_die(folder, content, *arrays):
+        save_checkpoint(folder, content, *arrays)
+        if content["epochs"] == 3:
+            raise SystemError("killed")
+
+    monkeypatch.setattr(main, "OUTPUT_DIR", str(tmp_path / "killed"))
+    monkeypatch.setattr(run, "save_checkpoint", save_and_die)
+    with pytest.raises(SystemError):
+        main.main()
+    assert len(read_history(tmp_path / "killed")) == 3
+    monkeypatch.setattr(run, "save_checkpoint", save_checkpoint)
+    monkeypatch.setattr(main, "RESUME", True)
+    main.main()
+    assert read_history(tmp_path / "killed") == whole
+    info = json.loads((tmp_path / "killed" / "model.json").read_text())
+    assert info["validation_metrics"] == metrics
+    assert not (tmp_path / "killed" / "previous").exists()  # it is the same run
+    monkeypatch.setattr(main, "IMAGE_SIZE", (64, 32))
+    with pytest.raises(InputError, match=r"IMAGE_SIZE was \[32, 32\] and is \[64, 32\]\. .*RESUME"):
+        main.main()
+
+
+@pytest.mark.slow
+def test_patience_ends_a_run_that_gets_no_better(small_run, monkeypatch):
+    monkeypatch.setattr(main, "EPOCHS", 9)
+    monkeypatch.setattr(main, "PATIENCE", 2)
+    give_scores(monkeypatch, [0.5] * 9)
+    main.main()
+    assert len(read_history(small_run)) == 3
+
+
+def test_few_images_are_gone_through_several_times():
+    settings, _ = read_settings({**vars(main), "MIN_STEPS_PER_EPOCH": 20, "BATCH_SIZE": 8})
+    assert [run.count_repeats(count, settings) for count in (1, 20, 168, 20_000)] == [160, 8, 1, 1]
+
+
+def test_an_epochs_line_names_the_worst_class():
+    settings, _ = read_settings({**vars(main), "EPOCHS": 20, "FINE_TUNE_EPOCHS": 0})
+    row = {"epoch": 3, "loss": 0.5, "mean_iou": 0.625, "seconds": 2.0, "evaluation_seconds": 0.5}
+    line = run.format_epoch(row, {"iou": [0.9, None, 0.35]}, ["sky", "cat", "bird"], True, settings)
+    assert line.split() == ("epoch 3/20 loss 0.5000 mean IoU 62.50 % worst: bird 35.00 % 2.5 s "
+                            "best").split()
