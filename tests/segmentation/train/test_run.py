@@ -99,6 +99,6 @@ def test_few_images_are_gone_through_several_times():
 def test_an_epochs_line_names_the_worst_class():
     settings, _ = read_settings({**vars(main), "EPOCHS": 20, "FINE_TUNE_EPOCHS": 0})
     row = {"epoch": 3, "loss": 0.5, "mean_iou": 0.625, "seconds": 2.0, "evaluation_seconds": 0.5}
-    line = run.format_epoch(row, {"iou": [0.9, None, 0.35]}, ["sky", "cat", "bird"], True, settings)
-    assert line.split() == ("epoch 3/20 loss 0.5000 mean IoU 62.50 % worst: bird 35.00 % 2.5 s "
-                            "best").split()
+    metrics = {"iou": [0.9, None, 0.35]}
+    line = run.format_epoch(row, metrics, ["sky", "cat", "bird"], True, settings)
+    assert line == ("epoch  3/20  loss 0.5000  mean IoU 62.50 %  worst: bird 35.00 %  2.5 s  best")
