@@ -34,13 +34,15 @@ def output(request, tmp_path_factory):
 
 
 def test_convert_and_test_follow_in_fresh_processes(output):
-    result = run(f"import main, tflite_convert; main.OUTPUT_DIR = {str(output)!r}; tflite_convert.main()")
+    result = run(f"import main, tflite_convert; main.OUTPUT_DIR = {str(output)!r}; "
+                 "tflite_convert.main()")
     assert result.returncode == 0, result.stderr
     assert "every tensor int8" in result.stdout and "zero point -1" in result.stdout
     assert "no known obstacle" in result.stdout
     assert json.loads((output / "edgetpu_report.json").read_text())["exit_code"] == 0
 
-    result = run("import sys, main, tflite_test as t; t.MIN_AGREEMENT = 0; t.MAX_MEAN_IOU_DROP = 1; "
+    result = run("import sys, main, tflite_test as t; t.MIN_AGREEMENT = 0; "
+                 "t.MAX_MEAN_IOU_DROP = 1; "
                  f"main.OUTPUT_DIR = {str(output)!r}; sys.exit(t.main())")
     assert result.returncode == 0, result.stderr
     report = json.loads((output / "report.json").read_text())
