@@ -9,35 +9,38 @@ mean square of its values around their channel's mean. Prints a table in Markdow
 import sys
 
 import numpy as np
-from sets import SETS, choose_set, float_features, unchanged, uncorrected
+from sets import SETS, float_features, load_set, replace, unchanged, uncorrected
 
-import import_data
-import main
 from get_model import get_encoder
-from segmentation.int8 import bias_correction, equalize, features, quantize
+from segmentation.int8.bias_correction import correct_biases
+from segmentation.int8.calibration import add_extreme_pixels, calibration_indices
+from segmentation.int8.equalize import equalize
+from segmentation.int8.features import make_feature_function
 
 IMAGES = 64
-EQUALIZE, CORRECT = equalize.equalize, bias_correction.correct_biases
 LEVERS = {  # what stands for equalize and correct_biases
     "as the converter leaves it": (unchanged, uncorrected),
-    "biases corrected": (unchanged, CORRECT),
-    "equalized": (EQUALIZE, uncorrected),
-    "both": (EQUALIZE, CORRECT),
+    "biases corrected": (unchanged, correct_biases),
+    "equalized": (equalize, uncorrected),
+    "both": (equalize, correct_biases),
 }
 
 
 def measure_errors(name):
     """Yields each lever's name and the errors of the five maps in per cent, on one set."""
-    choose_set(name, "unused")
-    data = import_data.load_data()
-    encoder = get_encoder(main.IMAGE_SIZE, main.ENCODER_WEIGHTS)
+    data, settings = load_set(name, "unused")
+    encoder = get_encoder(settings.image_size, settings.encoder_weights)
     images = np.array(data["validation_images"][:IMAGES])
-    calibration_images = quantize.add_extreme_pixels(
-        data["images"][quantize.calibration_indices(len(data["images"]))])
+    calibration_images = add_extreme_pixels(
+        data["images"][calibration_indices(len(data["images"]))])
     wanted = float_features(encoder, calibration_images)(images)
     variances = [np.square(maps - maps.mean((0, 1, 2))).mean() for maps in wanted]
-    for lever, (equalize.equalize, bias_correction.correct_biases) in LEVERS.items():
-        found = features.make_feature_function(encoder, calibration_images)(images)
+    before = equalize, correct_biases
+    for lever, functions in LEVERS.items():
+        for original, function in zip(before, functions):
+            replace(original, function)
+        before = functions
+        found = make_feature_function(encoder, calibration_images)(images)
         yield lever, [100 * np.square(a - b).mean() / variance
                       for a, b, variance in zip(found, wanted, variances)]
 

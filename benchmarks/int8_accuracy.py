@@ -12,26 +12,27 @@ import json
 import sys
 from pathlib import Path
 
-from sets import SETS, choose_set, float_features, unchanged, uncorrected, unshifted
+from sets import SETS, choose_set, float_features, replace, unchanged, uncorrected, unshifted
 
 import main
 import tflite_convert
 import tflite_test
-from segmentation.int8 import bias_correction, equalize, features
+from segmentation.int8.bias_correction import correct_biases, correct_tie_bias
+from segmentation.int8.equalize import equalize
+from segmentation.int8.features import make_feature_function
 
-OURS = (features.make_feature_function, equalize.equalize, bias_correction.correct_biases,
-        bias_correction.correct_tie_bias)
+OURS = (make_feature_function, equalize, correct_biases, correct_tie_bias)
+PLAIN = (float_features, unchanged, uncorrected, unshifted)
 
 
 def run(name, way, folder):
     """Trains, converts and tests a set in one way, unless its report is there; returns that."""
     output = folder / f"{name}_{way}"
     if not (output / "report.json").exists():
-        ways = {"ours": OURS, "plain": (float_features, unchanged, uncorrected, unshifted)}
-        (features.make_feature_function, equalize.equalize, bias_correction.correct_biases,
-         bias_correction.correct_tie_bias) = ways[way]
+        before, after = (OURS, PLAIN) if way == "plain" else (PLAIN, OURS)
+        for original, function in zip(before, after):
+            replace(original, function)
         choose_set(name, output)
-        tflite_convert.OUTPUT_DIR = tflite_test.OUTPUT_DIR = str(output)
         main.main()
         tflite_convert.main()
         tflite_test.main()

@@ -61,23 +61,23 @@ def memory():
 
 def measure(way, folder):
     """Imports the pairs of a folder in this process, and prints what it took as JSON."""
-    if way == "without TensorFlow":
-        import import_data
-    else:
-        import import_data
+    import import_data
+
+    if way != "without TensorFlow":
         import main
         from segmentation.data.batches import make_dataset
+        from segmentation.settings import read_settings
 
         main.IMAGE_DIR, main.LABEL_DIR = str(folder / "images"), str(folder / "labels")
         main.IMAGE_SIZE, main.OUTPUT_DIR = IMAGE_SIZE, str(folder)
         main.MEMORY_LIMIT_GB = 10**6 if way == "in memory" else 0
     start, cpu_start = time.perf_counter(), time.process_time()
     if way == "without TensorFlow":
-        images, labels, _ = import_data.import_images(
-            folder / "images", folder / "labels", IMAGE_SIZE, memory_limit_gb=0,
-            cache_dir=folder / "alone")
+        pairs = import_data.pair_files(folder / "images", folder / "labels")
+        images, labels, _ = import_data.read_pairs(pairs, IMAGE_SIZE, memory_limit_gb=0,
+                                                   cache_dir=folder / "alone")
     else:
-        data = import_data.load_data()
+        data = import_data.load_data(*read_settings(vars(main)))
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
     start = time.perf_counter()
     if way == "without TensorFlow":

@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from sets import SETS, choose_set, float_features
+from sets import SETS, choose_set, float_features, load_set, replace
 
 TUTORIAL_FILTERS = (512, 256, 128, 64)
 WAYS = {
@@ -44,13 +44,13 @@ def train_one(name, way, seed, output):
     """Trains one set in one way with one seed, in this process."""
     import get_model
     import main
-    from segmentation.int8 import features
-    from segmentation.train import fast_decoder
+    from segmentation.int8.features import make_feature_function
+    from segmentation.train.fast_decoder import choose_training_dtype
 
     choose_set(name, output, SEED=seed, MEMORY_LIMIT_GB=8, **WAYS[way])
     if way != "default":
-        features.make_feature_function = float_features
-        fast_decoder.choose_training_dtype = lambda: "float32"
+        replace(make_feature_function, float_features)
+        replace(choose_training_dtype, lambda: "float32")
     if way == "tutorial":
         get_model.DECODER_MOMENTUM = 0.99
     main.main()
@@ -81,24 +81,20 @@ def time_ways(name, log):
 
 def run_epochs(name, loop, folder):
     """Trains an epoch of a loop for each line that comes in, and answers with its seconds."""
-    import main
     from get_model import get_model
-    from import_data import load_data
-    from segmentation.settings import read_settings
 
-    choose_set(name, folder)
+    data, settings = load_set(name, folder)
     make_epoch, filters, _ = LOOPS[loop]
-    data = load_data(*read_settings(vars(main)))
-    model = get_model(main.IMAGE_SIZE, len(data["class_names"]), main.ENCODER_WEIGHTS,
-                      filters or main.DECODER_FILTERS)
-    epoch = make_epoch(model, data)
+    model = get_model(settings.image_size, len(data["class_names"]), settings.encoder_weights,
+                      filters or settings.decoder_filters)
+    epoch = make_epoch(model, data, settings)
     for _ in sys.stdin:
         start = time.perf_counter()
         parts = epoch()
         print(ANSWER + json.dumps({"epoch": time.perf_counter() - start, **parts}), flush=True)
 
 
-def plain_epoch(model, data):
+def plain_epoch(model, data, settings):
     """Returns a function that trains and validates one epoch as TensorFlow's tutorial does.
 
     By Keras' fit, on pictures flipped by Keras' layer, but with main.py's metric.
@@ -107,10 +103,11 @@ def plain_epoch(model, data):
 
     import main
 
-    training, validation = tutorial_streams(data, main.BATCH_SIZE)
-    loss = main.make_loss("cross-entropy", np.ones(len(data["class_names"])), main.IGNORE_LABEL)
-    mean_iou = keras.metrics.MeanIoU(len(data["class_names"]), ignore_class=main.IGNORE_LABEL,
-                                     sparse_y_pred=False)
+    training, validation = tutorial_streams(data, settings.batch_size)
+    loss = main.make_loss("cross-entropy", np.ones(len(data["class_names"])),
+                          settings.ignore_label)
+    mean_iou = keras.metrics.MeanIoU(len(data["class_names"]), sparse_y_pred=False,
+                                     ignore_class=settings.ignore_label)
     model.compile(keras.optimizers.Adam(1e-3), loss, metrics=[mean_iou])
 
     def epoch():
@@ -149,7 +146,7 @@ def tutorial_streams(data, batch_size):
     return training, validation.batch(batch_size)
 
 
-def our_epoch(model, data):
+def our_epoch(model, data, settings):
     """Returns a function that trains and measures one epoch as main.py does.
 
     It returns the seconds of "waiting" for the next batch, and of "evaluation".
@@ -162,13 +159,13 @@ def our_epoch(model, data):
     from segmentation.train import devices, loop, run
 
     strategy, options = tf.distribute.get_strategy(), {"augment": True, "seed": 1, "repeats": 1}
-    phase = next(run.plan_phases(model, data, 0))
-    loss = main.make_loss(main.LOSS, data["class_weights"], main.IGNORE_LABEL)
-    steps = count_steps(len(data["images"]), main.BATCH_SIZE, 1)
+    phase = next(run.plan_phases(model, data, settings, 0))
+    loss = main.make_loss(settings.loss, data["class_weights"], settings.ignore_label)
+    steps = count_steps(len(data["images"]), settings.batch_size, 1)
     step = loop.make_step(strategy, phase.model, loop.make_optimizer(
         phase, steps, strategy), loss, loop.choose_call(phase, strategy))
-    batches = devices.stream(strategy, data, main.BATCH_SIZE, features=phase.features,
-                              epochs=range(1000), **options)
+    batches = devices.stream(strategy, data, settings.batch_size, features=phase.features,
+                             epochs=range(1000), **options)
     predict = evaluate.make_predictor(loop.choose_call(phase, strategy), phase.cached_features)
 
     def epoch():
@@ -179,7 +176,7 @@ def our_epoch(model, data):
             waited += time.perf_counter() - start
             float(step(*batch))
         start = time.perf_counter()
-        evaluate.measure(predict(data["validation_images"]), data)
+        evaluate.measure(predict(data["validation_images"]), data, settings.ignore_label)
         return {"waiting": waited, "evaluation": time.perf_counter() - start}
 
     return epoch

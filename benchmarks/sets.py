@@ -8,6 +8,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import main
+from import_data import load_data
+from segmentation.settings import read_settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ENCODER_WEIGHTS = SHARED / "weights/mobilenet_v2_1.0_160_no_top.weights.h5"
@@ -36,8 +38,24 @@ def choose_set(name, output_dir, **constants):
         setattr(main, constant, value)
 
 
+def load_set(name, output_dir, **constants):
+    """Chooses a set; returns import_data.load_data's dict, and main.py's settings."""
+    choose_set(name, output_dir, **constants)
+    settings, errors = read_settings(vars(main))
+    return load_data(settings, errors), settings
+
+
+def replace(original, function):
+    """Puts a function in the place of another, in each module of the project that imported it."""
+    for module in list(sys.modules.values()):
+        if str(getattr(module, "__file__", "")).startswith(str(SHARED.parent)):
+            for name, value in list(vars(module).items()):
+                if value is original and module.__name__ not in ("__main__", "sets"):
+                    setattr(module, name, function)
+
+
 def float_features(encoder, calibration_images):
-    """Stands in for quantize.make_feature_function: what Keras computes, in float32."""
+    """Stands in for features.make_feature_function: what Keras computes, in float32."""
     import tensorflow as tf
 
     run = tf.function(lambda images: encoder(images, training=False), reduce_retracing=True)
@@ -46,15 +64,15 @@ def float_features(encoder, calibration_images):
 
 
 def unchanged(encoder, calibration_images):
-    """Stands in for quantize.equalize: the encoder as it is."""
+    """Stands in for equalize.equalize: the encoder as it is."""
     return encoder
 
 
 def uncorrected(quantized, exact, images):
-    """Stands in for quantize.correct_biases: the file as the converter leaves it."""
+    """Stands in for bias_correction.correct_biases: the file as the converter leaves it."""
     return quantized
 
 
 def unshifted(model_bytes, images):
-    """Stands in for quantize.correct_tie_bias, as tflite_convert.py calls it: the file as it is."""
+    """Stands in for bias_correction.correct_tie_bias: the file as it is."""
     return model_bytes

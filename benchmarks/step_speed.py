@@ -21,7 +21,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import keras
 import tensorflow as tf
-from TODO_fast_decoder import FusedAdam
 
 import main
 from get_model import get_model
@@ -74,7 +73,7 @@ def make_fast_epoch(filters, images, labels):
     model, count = make_unet(filters), TRAINING_IMAGES
     decoder = model.get_layer("decoder")
     features = make_feature_function(model.get_layer("encoder"), images[:4])
-    optimizer = FusedAdam(main.LEARNING_RATE)
+    optimizer = keras.optimizers.Adam(main.LEARNING_RATE)
     optimizer.build(decoder.trainable_variables)
     loss = tf.function(main.make_loss("dice+cross-entropy", np.ones(CLASSES, np.float32), 255),
                        jit_compile=True)
@@ -102,7 +101,8 @@ def make_fast_epoch(filters, images, labels):
     def epoch():
         for _ in range(-(-count // BATCH_SIZE)):
             float(step(*next(batches)))
-        evaluate.measure(np.concatenate([classify(inputs) for inputs in validation]), data)
+        predictions = np.concatenate([classify(inputs) for inputs in validation])
+        evaluate.measure(predictions, data, 255)
 
     return epoch
 
