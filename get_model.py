@@ -1,8 +1,9 @@
-"""The network: a U-Net whose encoder is MobileNetV2, pretrained on ImageNet and not trainable.
+"""The network: a U-Net whose encoder is MobileNetV2, pretrained on ImageNet and frozen.
 
-The architecture of TensorFlow's image segmentation tutorial
-(https://www.tensorflow.org/tutorials/images/segmentation): five feature maps of the encoder, of
-strides 2 to 32, are joined by a decoder of transposed convolutions. main.py trains it.
+After TensorFlow's image segmentation tutorial
+(https://www.tensorflow.org/tutorials/images/segmentation): the encoder gives five feature maps, of
+strides 2 to 32; the decoder starts with the smallest, doubles it four times and joins the others
+one by one. main.py trains it.
 """
 
 import os
@@ -18,12 +19,12 @@ from device.images import PIXEL_SCALE
 from segmentation.saved_model import load_weights
 from segmentation.settings import describe_image_size, describe_missing_weights
 
-SKIP_LAYERS = (  # the tutorial's choice, strides 2, 4, 8, 16
+SKIP_LAYERS = (  # encoder layers that the decoder joins: strides 2, 4, 8, 16
     "block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
-BOTTOM_LAYER = "block_16_project"  # stride 32
+BOTTOM_LAYER = "block_16_project"  # with which the decoder starts: stride 32
 DECODER_MOMENTUM = 0.9  # Keras' 0.99 has not settled after the few hundred steps of a small set
-SCRATCH_MOMENTUM = 0.9  # likewise MobileNetV2's 0.999, where its weights are trained from random
-DOWNLOAD_TIMEOUT = 30  # seconds without an answer until the weights count as out of reach
+SCRATCH_MOMENTUM = 0.9  # of the encoder, where its weights start random; Keras' is 0.999
+DOWNLOAD_TIMEOUT = 30  # seconds without an answer until the weights' download is given up
 
 
 def get_model(image_size, num_classes, weights="imagenet", decoder_filters=(512, 256, 128, 64),

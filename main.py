@@ -2,15 +2,16 @@
 
     python main.py
 
-Edit the constants below for your own pictures. Reads IMAGE_DIR and LABEL_DIR; leaves in OUTPUT_DIR
-model.keras (the epoch with the best validation mean IoU), model.json (all that later scripts need),
-history.csv, curves.png and predictions.png. Then run tflite_convert.py and tflite_test.py.
+Edit the constants below for your own images (docs/settings.md explains them). Reads IMAGE_DIR and
+LABEL_DIR. Leaves in OUTPUT_DIR model.keras (the epoch with the best validation mean IoU),
+model.json (what the later scripts need to know), history.csv, curves.png and predictions.png.
+Then run tflite_convert.py and tflite_test.py.
 """
 
 import os
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own notes hide our lines
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes would hide ours
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # a sixth faster here; off by default on AVX2
 
 import keras
@@ -28,40 +29,41 @@ from segmentation.workers import is_chief
 # Data
 IMAGE_DIR = "sample_data/images"
 LABEL_DIR = "sample_data/labels"
-VALIDATION_IMAGE_DIR = None  # folder of images to measure on; None splits some off IMAGE_DIR
-VALIDATION_LABEL_DIR = None
-VALIDATION_SPLIT = 0.2  # share of the pairs that is kept for measuring, drawn by SEED
-SKIP_UNLABELED = False  # True passes over images without a label; False: they are an error
-IMAGE_SIZE = (128, 160)  # (height, width), divisible by 32; pictures are stretched to it
-CLASS_NAMES = None  # list of names; None: classes.txt in LABEL_DIR, else counted from the labels
-IGNORE_LABEL = 255  # label value that counts nowhere: not in the loss, the weights, the metrics
+VALIDATION_IMAGE_DIR = None  # folder of the images to measure on; None: some of IMAGE_DIR
+VALIDATION_LABEL_DIR = None  # folder of their labels
+VALIDATION_SPLIT = 0.2  # share of the pairs that is set aside for measuring; SEED decides which
+SKIP_UNLABELED = False  # True leaves out images without a label; False: they are an error
+IMAGE_SIZE = (128, 160)  # (height, width), divisible by 32; images are stretched to it
+CLASS_NAMES = None  # list of names; None: from classes.txt in LABEL_DIR, else from the labels
+IGNORE_LABEL = 255  # label value of pixels that count nowhere: loss, class weights, metrics
 
 # Model
 ENCODER_WEIGHTS = "imagenet"  # or the path of a MobileNetV2 weights file, or None: random
 ENCODER_ALPHA = 1.0  # width of MobileNetV2: 0.35, 0.5, 0.75, 1.0, 1.3 or 1.4; smaller is faster
-# (channels, channels of the encoder's map that is joined), from the smallest map upwards. Plain
-# numbers give the decoder of TensorFlow's tutorial: DECODER_FILTERS = (512, 256, 128, 64).
+# Of each decoder block, from the smallest feature map upwards: (its channels, channels to which the
+# encoder's feature map is reduced before it joins). Plain numbers, (512, 256, 128, 64), give the
+# decoder of TensorFlow's tutorial.
 DECODER_FILTERS = ((128, 96), (96, 64), (64, 48), (48, 32))
 
 # Training
-LOSS = "dice+cross-entropy"  # or "dice" alone, or "cross-entropy" alone, each weighted by class
-CLASS_WEIGHT_POWER = 0.5  # class weight ~ (1 / frequency) ** this: 1 plain inverse, 0 all alike
-BATCH_SIZE = 8
-EPOCHS = 20
-LEARNING_RATE = 3e-3  # of Adam at the start; falls to 0 along a cosine
-MIN_STEPS_PER_EPOCH = 20  # batches an epoch has, about; few images are gone through several times
-PATIENCE = None  # epochs without a better validation mean IoU until it stops; None keeps EPOCHS
-FINE_TUNE_EPOCHS = 0  # afterwards, with the encoder's later blocks trained too; 0: frozen for good
-FINE_TUNE_FROM = "block_1_expand"  # the first of its layers that is trained then
+LOSS = "dice+cross-entropy"  # or "dice" or "cross-entropy" alone; each is weighted by class
+CLASS_WEIGHT_POWER = 0.5  # class weight ~ (1 / frequency) ** this; 0 gives all classes the same
+BATCH_SIZE = 8  # images, of all devices together
+EPOCHS = 20  # with the encoder frozen
+LEARNING_RATE = 3e-3  # of Adam at the start; it falls to 0 along a cosine
+MIN_STEPS_PER_EPOCH = 20  # about; an epoch shows few images several times to get there
+PATIENCE = None  # stops after so many epochs without a better mean IoU; None: trains all EPOCHS
+FINE_TUNE_EPOCHS = 0  # epochs afterwards in which the encoder's later layers are trained too
+FINE_TUNE_FROM = "block_1_expand"  # the first encoder layer that is trained then
 FINE_TUNE_LEARNING_RATE = 5e-4  # learning rate then
-RESUME = False  # True goes on with the run that was interrupted in OUTPUT_DIR
-MIXED_PRECISION = False  # True computes in float16 on a GPU with tensor cores; sums stay float32
-TENSORBOARD = False  # True writes OUTPUT_DIR/tensorboard: tensorboard --logdir output
+RESUME = False  # True resumes the interrupted run in OUTPUT_DIR
+MIXED_PRECISION = False  # True: float16 on a GPU with tensor cores; sums stay float32
+TENSORBOARD = False  # True writes each epoch's numbers for tensorboard --logdir output
 AUGMENT = True  # flips the training images, varies their colors; in fine-tuning crops them too
 SEED = 1  # same seed, same machine: same result
-OUTPUT_DIR = "output"
-MEMORY_LIMIT_GB = 2  # decoded pairs that need more are kept on the disk; features, not at all
-CACHE_DIR = None  # folder for them; None: cache in OUTPUT_DIR
+OUTPUT_DIR = "output"  # folder of all results; the other scripts read it from here
+MEMORY_LIMIT_GB = 2  # decoded images that need more are kept on the disk
+CACHE_DIR = None  # folder for them; None: the folder cache in OUTPUT_DIR
 
 
 # ---- loss ------------------------------------------------------------------------------------
@@ -70,10 +72,10 @@ CACHE_DIR = None  # folder for them; None: cache in OUTPUT_DIR
 def dice_loss(labels, logits, class_weights, ignore_label=255):
     """The weighted dice loss: sum of weight * (1 - dice) over sum of weights, 0..1.
 
-    Soft dice of a class is 2 * overlap / (predicted + true) over all pixels of the batch (Milletari
-    et al. 2016, V-Net; weighted by class as in Sudre et al. 2017). Only classes that the batch's
-    labels hold are counted: so a missed rare object costs its class's whole weight, while the same
-    pixels guessed wrongly in front of background cost next to nothing.
+    The soft dice of a class is 2 * overlap / (predicted + true) over all pixels of the batch
+    (Milletari et al. 2016, V-Net; weighted by class as in Sudre et al. 2017). Only classes that
+    occur in the batch's labels count. So missing a rare object costs the whole weight of its class,
+    while the same pixels predicted by mistake in a large background cost next to nothing.
     Args: labels integer (batch, height, width), logits (batch, height, width, classes),
         class_weights float (classes,), ignore_label an int or None.
     Returns: float32 scalar, 0 for a perfect prediction with any weights. Sums are in float32.
@@ -92,7 +94,7 @@ def dice_loss(labels, logits, class_weights, ignore_label=255):
 def cross_entropy_loss(labels, logits, class_weights, ignore_label=255):
     """Cross-entropy, each pixel weighted by its class: sum of weight * loss over sum of weights.
 
-    Arguments and result as for dice_loss, but without an upper bound.
+    Arguments and result are those of dice_loss, but the result has no upper bound.
     """
     logits = tf.cast(logits, tf.float32)
     truth, _ = _one_hot(labels, logits.shape[-1], ignore_label)
@@ -123,7 +125,7 @@ def make_loss(name, class_weights, ignore_label):
 
 
 def main():
-    """Reads, trains, saves, and draws, as the constants say."""
+    """Reads the data, trains, and writes the model and the pictures, as the constants say."""
     start = time.monotonic()
     strategy, sentence = choose_strategy()
     print(sentence, flush=True)
@@ -147,9 +149,9 @@ def main():
 
 
 def load_best(data, settings):
-    """Returns the model of the best epoch, from its file.
+    """Returns the model of the best epoch, read from its file.
 
-    The variables that several machines share can't be read by one of them alone.
+    With several machines the trained variables are shared, and one machine can't read them alone.
     """
     info = {"image_size": settings.image_size, "class_names": data["class_names"],
             "decoder_filters": settings.decoder_filters, "encoder_alpha": settings.encoder_alpha}
