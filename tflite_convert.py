@@ -2,11 +2,11 @@
 
     python tflite_convert.py
 
-Reads model.keras and model.json in OUTPUT_DIR and calibrates with the training images they name;
-writes model_int8.tflite: batch 1, int8 in (pixel - 128) and out (logits), no float operation. Every
-operation is held against what the compiler is known to take (edgetpu_report.json). Where
-edgetpu_compiler is installed it is run: model_int8_edgetpu.tflite. Exit code 1 where the compiler
-would refuse the file, or did.
+Reads model.keras and model.json in OUTPUT_DIR and calibrates with the training images that
+model.json names. Writes model_int8.tflite: batch 1, int8 in (pixel - 128), int8 out (logits), no
+float operation. Compares every operation with what the Edge TPU's compiler is known to take
+(edgetpu_report.json). Where edgetpu_compiler is installed it is run and leaves
+model_int8_edgetpu.tflite. Exit code 1 where the compiler refuses the file, or would.
 """
 
 from pathlib import Path
@@ -32,15 +32,14 @@ from segmentation.int8.interpreter import REFERENCE_KERNELS, open_bytes, run_ima
 from segmentation.int8.quantize import prepare, quantize
 
 # The .tflite file
-INPUT_TYPE = "int8"  # int8: pixel - 128; uint8: the pixel, one more operation in front
-OUTPUT_TYPE = "int8"  # of the logits, int8 or uint8
+INPUT_TYPE = "int8"  # "int8": pixel - 128; "uint8": the pixel itself, for one more operation
+OUTPUT_TYPE = "int8"  # of the logits: "int8" or "uint8"
 COMPILER_SECONDS = 300  # time limit of edgetpu_compiler
-
 SAME_IMAGES = 10  # images on which the repaired file must equal the converter's, bit for bit
 
 
 def check_same_bits(converted, repaired, images):
-    """Raises InputError unless both files give the same logits, bit for bit, reference kernels.
+    """Raises InputError unless both files give the same logits, bit for bit (reference kernels).
 
     Args: bytes of two .tflite files, images uint8 (n, height, width, 3).
     """
@@ -54,7 +53,7 @@ def check_same_bits(converted, repaired, images):
 
 
 def check_all_int8(model_bytes):
-    """Returns the input's and the output's (scale, zero point) of a .tflite.
+    """Returns (scale, zero point) of the input and of the output of a .tflite.
 
     Raises: InputError where a tensor is neither int8 nor an int32 bias or shape (input and output
         may be uint8).
@@ -72,9 +71,9 @@ def check_all_int8(model_bytes):
 
 
 def compile_for_edgetpu(path):
-    """Runs edgetpu_compiler where it is installed, else says how to get it; returns success.
+    """Runs edgetpu_compiler on a .tflite and prints its report, or how to get the compiler.
 
-    Returns: the compiler's report as a dict, or None where there is no compiler.
+    Returns: the report as a dict, see compiler.compile_model; None where there is no compiler.
     """
     if not find_compiler():
         print(how_to_get_compiler())
@@ -85,7 +84,7 @@ def compile_for_edgetpu(path):
 
 
 def main():
-    """Converts, repairs, checks, writes and compiles; returns the exit code."""
+    """Converts the model, repairs, checks, writes and compiles it; returns the exit code."""
     output_dir = Path(main_script.OUTPUT_DIR)
     info = read_model_info(output_dir, CALIBRATION_FIELDS)
     model, images = load_model(output_dir, info), load_calibration_images(info)

@@ -1,12 +1,12 @@
-"""Holds the int8 model against the Keras model on the validation images.
+"""Compares the int8 model with the Keras model on the validation images.
 
     python tflite_test.py
 
-Reads model.keras, model_int8.tflite and model.json in OUTPUT_DIR; prints the IoU of each class side
-by side, the share of pixels on which both agree, the images on which they agree least, times and
-sizes; leaves report.json and report.png. Exit code 1, with the reason and the layers that lose
-most, where the int8 model is beyond MIN_AGREEMENT or MAX_MEAN_IOU_DROP; a class that loses more
-than MAX_CLASS_IOU_DROP is named.
+Reads model.keras, model_int8.tflite and model.json in OUTPUT_DIR. Prints the IoU of each class for
+both, the share of pixels on which they agree, the images on which they agree least, times and
+sizes. Leaves report.json and report.png. Exit code 1, with the reason and the layers that lose
+most, where MIN_AGREEMENT or MAX_MEAN_IOU_DROP is not kept. A class that loses more than
+MAX_CLASS_IOU_DROP is named in a warning.
 """
 
 import time
@@ -33,16 +33,16 @@ from segmentation.int8.quantize import layer_errors, prepare
 from segmentation.metrics import confusion_matrix, format_iou_table, summarize
 
 # Bounds
-MIN_AGREEMENT = 0.97  # share of pixels to which Keras and int8 give the same class
-MAX_MEAN_IOU_DROP = 0.01  # mean IoU of Keras minus that of int8
-MAX_CLASS_IOU_DROP = 0.01  # of one class; a class beyond it is named, but is no failure
+MIN_AGREEMENT = 0.97  # share of the pixels to which both must give the same class
+MAX_MEAN_IOU_DROP = 0.01  # mean IoU of Keras minus that of int8: 0.01 is one point
+MAX_CLASS_IOU_DROP = 0.01  # of one class; a warning only, as few pixels make it swing
 
 # The report
-DELEGATE = None  # "auto": runs the compiled model on the Edge TPU too, where both are there
-WORST_IMAGES = 10  # named, and shown in report.png
-DEBUG_IMAGES = 20  # validation images on which the losing layers are looked for
-
-DIFFERENCE_COLOR = (255, 0, 0)
+DELEGATE = None  # "auto" also runs the compiled model on the Edge TPU, where both are there
+WORST_CLASSES = 10  # classes whose IoU changes most for the worse, named
+WORST_IMAGES = 10  # images with the least agreement, named and shown in report.png
+DEBUG_IMAGES = 20  # validation images on which the layers that lose most are looked for
+DIFFERENCE_COLOR = (255, 0, 0)  # of the pixels on which Keras and int8 differ
 
 
 def check_same_shape(interpreter, info):
@@ -108,7 +108,7 @@ def compare(info, labels, keras_predictions, int8_predictions):
 
 
 def find_failures(report):
-    """Returns a sentence for each constant that the report is beyond."""
+    """Returns a sentence for each bound that the report breaks."""
     failures = []
     if report["agreement"] < MIN_AGREEMENT:
         failures.append(f"Keras and int8 agree on {report['agreement']:.2%} of the pixels, "
@@ -119,17 +119,17 @@ def find_failures(report):
     return failures
 
 
-def find_notes(report):
+def find_warnings(report):
     """Returns a sentence where classes lose more than MAX_CLASS_IOU_DROP.
 
-    No failure: the IoU of a class of few validation pixels swings by itself.
+    This is no failure: the IoU of a class with few validation pixels varies by itself.
     """
     losing = [f"{name} {100 * drop:.2f}"
               for drop, name in sorted(_class_drops(report), reverse=True)
               if drop > MAX_CLASS_IOU_DROP]
     return [f"int8 loses more than MAX_CLASS_IOU_DROP = {100 * MAX_CLASS_IOU_DROP:.2f} points of "
             f"IoU on {len(losing)} class(es): {', '.join(losing)}; look at them in report.png, and "
-            f"measure on more validation images that show them."] if losing else []
+            f"use more validation images that show them."] if losing else []
 
 
 def _class_drops(report):
@@ -154,10 +154,10 @@ def draw_report(path, info, report, images, labels, keras_predictions, int8_pred
 
 
 def find_losses(info, model, images, labels):
-    """Looks for where the int8 model loses what the Keras model has.
+    """Looks for the part and the layers where the int8 model loses accuracy.
 
-    Returns: dict with the mean IoU of the int8 encoder under the Keras decoder, and the ten layers
-        whose activations quantization changes most.
+    Returns: dict with the mean IoU of the int8 encoder with the Keras decoder, and the ten layers
+        whose activations change most by quantization.
     """
     print("Looking for the layers that lose most ...", flush=True)
     calibration_images, encoder = load_calibration_images(info), model.get_layer("encoder")
@@ -175,13 +175,13 @@ def print_losses(report):
     losses, keras_iou = report["losses"], report["keras"]["mean_iou"]
     by_encoder = keras_iou - losses["int8_encoder_keras_decoder"]
     by_decoder = report["mean_iou_drop"] - by_encoder
-    print(f"Points of mean IoU lost by the encoder: {100 * by_encoder:.2f}, by the decoder: "
-          f"{100 * by_decoder:.2f}. Layers, error in quantization steps (0.29 is mere rounding):")
+    print(f"Change of mean IoU by the int8 encoder {-100 * by_encoder:+.2f}, by the int8 decoder "
+          f"{-100 * by_decoder:+.2f} percentage points.\nLayers that change most: error in "
+          f"quantization steps (0.29 is rounding alone)")
     for layer in losses["layers"]:
         print(f"  {layer['error_in_steps']:6.2f}  mean squared error "
               f"{layer['mean_squared_error']:.2e}  {layer['operation']} {layer['layer']}")
-    print("Try: more CALIBRATION_IMAGES (quantize.py), more EPOCHS or a lower LEARNING_RATE "
-          "(main.py), or other DECODER_FILTERS.")
+    print("Try more EPOCHS, a lower LEARNING_RATE or other DECODER_FILTERS (main.py).")
 
 
 def print_report(report):
@@ -191,13 +191,14 @@ def print_report(report):
         columns["Edge TPU"] = report["edgetpu"]
     print(format_iou_table(report["class_names"], columns))
     drops = sorted(_class_drops(report), reverse=True)
-    print("Points that int8 loses: " + ", ".join(f"{name} {100 * drop:+.2f}"
-                                                 for drop, name in drops))
+    print("IoU change from Keras to int8, percentage points: " + ", ".join(
+        f"{name} {-100 * drop:+.2f}" for drop, name in drops[:WORST_CLASSES])
+        + (", ..." if len(drops) > WORST_CLASSES else ""))
     print(f"Keras and int8 agree on {report['agreement']:.2%} of the pixels; least on:")
     for entry in report["worst_images"]:
         print(f"  {entry['agreement']:.2%}  {entry['image']}")
     times, sizes = report["milliseconds_per_image"], report["bytes"]
-    print(f"On this processor, one image at a time: Keras {times['keras']:.1f} ms, "
+    print(f"On this CPU, one image at a time: Keras {times['keras']:.1f} ms, "
           f"int8 {times['int8']:.1f} ms (medians)")
     if "edgetpu" in times:
         print(f"On the Edge TPU: {times['edgetpu']:.1f} ms (median)")
@@ -205,7 +206,7 @@ def print_report(report):
 
 
 def main():
-    """Runs both models, reports, and returns the exit code: 0, or 1 beyond the constants."""
+    """Runs both models, compares them, and returns the exit code: 1 where a bound is broken."""
     folder = Path(main_script.OUTPUT_DIR)
     info = read_model_info(folder, CALIBRATION_FIELDS + VALIDATION_FIELDS)
     model, interpreter = load_model(folder, info), open_model(folder / TFLITE_FILE)
@@ -222,15 +223,15 @@ def main():
     if edgetpu_predictions is not None:
         report["edgetpu"] = compare(info, labels, keras_predictions, edgetpu_predictions)["int8"]
         report["milliseconds_per_image"]["edgetpu"] = 1000 * edgetpu_seconds
-    report["failures"], report["notes"] = find_failures(report), find_notes(report)
+    report["failures"], report["warnings"] = find_failures(report), find_warnings(report)
     if report["failures"]:
         report["losses"] = find_losses(info, model, images, labels)
     write_json(folder / "report.json", report)
     draw_report(folder / "report.png", info, report, images, labels, keras_predictions,
                 int8_predictions)
     print_report(report)
-    for sentence in report["notes"]:
-        print(f"NOTE: {sentence}")
+    for sentence in report["warnings"]:
+        print(f"WARNING: {sentence}")
     for sentence in report["failures"]:
         print(f"FAILED: {sentence}")
     if report["failures"]:

@@ -49,12 +49,19 @@ def test_limits_give_a_reason_each(predictions, monkeypatch):
 
 def test_classes_that_lose_are_named_but_no_failure(predictions, monkeypatch):
     report = tflite_test.compare(INFO, *predictions)
-    note, = tflite_test.find_notes(report)
+    note, = tflite_test.find_warnings(report)
     assert "MAX_CLASS_IOU_DROP = 1.00" in note
     assert "2 class(es): bird 16.67, background 4.17" in note
     monkeypatch.setattr(tflite_test, "MAX_CLASS_IOU_DROP", 0.1)
-    assert "1 class(es): bird 16.67;" in tflite_test.find_notes(report)[0]
-    assert tflite_test.find_notes(report | {"iou_drop": [None, 0.1]}) == []
+    assert "1 class(es): bird 16.67;" in tflite_test.find_warnings(report)[0]
+    assert tflite_test.find_warnings(report | {"iou_drop": [None, 0.1]}) == []
+
+
+def test_a_loss_has_a_minus_sign(predictions, capsys):
+    report = tflite_test.compare(INFO, *predictions)
+    tflite_test.print_report(report | {"milliseconds_per_image": {"keras": 2, "int8": 1},
+                                       "bytes": {"keras": 4, "int8": 1}})
+    assert "percentage points: bird -16.67, background -4.17\n" in capsys.readouterr().out
 
 
 class Interpreter:
