@@ -8,34 +8,29 @@ Ours: main.py as it is. Results stay in FOLDER, a run that is there already is n
 a table in Markdown.
 """
 
+import contextlib
 import json
 import sys
 from pathlib import Path
 
-from sets import SETS, choose_set, float_features, replace, unchanged, uncorrected, unshifted
+from sets import SETS, choose_set, plain_quantization
 
 import main
 import tflite_convert
 import tflite_test
-from segmentation.int8.bias_correction import correct_biases, correct_tie_bias
-from segmentation.int8.equalize import equalize
-from segmentation.int8.features import make_feature_function
 
-OURS = (make_feature_function, equalize, correct_biases, correct_tie_bias)
-PLAIN = (float_features, unchanged, uncorrected, unshifted)
+WAYS = {"plain": plain_quantization, "ours": contextlib.nullcontext}
 
 
 def run(name, way, folder):
     """Trains, converts and tests a set in one way, unless its report is there; returns that."""
     output = folder / f"{name}_{way}"
     if not (output / "report.json").exists():
-        before, after = (OURS, PLAIN) if way == "plain" else (PLAIN, OURS)
-        for original, function in zip(before, after):
-            replace(original, function)
         choose_set(name, output)
-        main.main()
-        tflite_convert.main()
-        tflite_test.main()
+        with WAYS[way]():
+            main.main()
+            tflite_convert.main()
+            tflite_test.main()
     return json.loads((output / "report.json").read_text())
 
 
@@ -51,7 +46,7 @@ def format_row(name, way, report):
 def print_table(folder, names):
     """Runs what is missing and prints the table."""
     rows = [format_row(name, way, run(name, way, folder))
-            for name in names for way in ("plain", "ours")]
+            for name in names for way in WAYS]
     print("| set | way | mean IoU Keras | int8 | points | worst class, points | agreement |")
     print("|---|---|---|---|---|---|---|")
     print("\n".join(rows))

@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from sets import SETS, choose_set, float_features, load_set, replace
+from sets import SETS, choose_set, float_features, load_set
 
 TUTORIAL_FILTERS = (512, 256, 128, 64)
 WAYS = {
@@ -44,13 +44,12 @@ def train_one(name, way, seed, output):
     """Trains one set in one way with one seed, in this process."""
     import get_model
     import main
-    from segmentation.int8.features import make_feature_function
-    from segmentation.train.fast_decoder import choose_training_dtype
+    from segmentation.train import run
 
     choose_set(name, output, SEED=seed, MEMORY_LIMIT_GB=8, **WAYS[way])
     if way != "default":
-        replace(make_feature_function, float_features)
-        replace(choose_training_dtype, lambda: "float32")
+        run.make_feature_function = float_features
+        run.choose_training_dtype = lambda: "float32"
     if way == "tutorial":
         get_model.DECODER_MOMENTUM = 0.99
     main.main()
@@ -83,8 +82,8 @@ def run_epochs(name, loop, folder):
     """Trains an epoch of a loop for each line that comes in, and answers with its seconds."""
     from get_model import get_model
 
-    data, settings = load_set(name, folder)
     make_epoch, filters, _ = LOOPS[loop]
+    settings, data = load_set(name, folder)
     model = get_model(settings.image_size, len(data["class_names"]), settings.encoder_weights,
                       filters or settings.decoder_filters)
     epoch = make_epoch(model, data, settings)
@@ -106,8 +105,8 @@ def plain_epoch(model, data, settings):
     training, validation = tutorial_streams(data, settings.batch_size)
     loss = main.make_loss("cross-entropy", np.ones(len(data["class_names"])),
                           settings.ignore_label)
-    mean_iou = keras.metrics.MeanIoU(len(data["class_names"]), sparse_y_pred=False,
-                                     ignore_class=settings.ignore_label)
+    mean_iou = keras.metrics.MeanIoU(len(data["class_names"]), ignore_class=settings.ignore_label,
+                                     sparse_y_pred=False)
     model.compile(keras.optimizers.Adam(1e-3), loss, metrics=[mean_iou])
 
     def epoch():

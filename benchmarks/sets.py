@@ -1,15 +1,21 @@
-"""The three sets of real pictures that the benchmarks run on, and a run of the pipeline on one."""
+"""The three sets of real pictures that the benchmarks run on, and plain quantization's parts."""
 
+import contextlib
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import main
+import tflite_convert
+from device.images import scale_pixels
 from import_data import load_data
+from segmentation.int8 import features, quantize
 from segmentation.settings import read_settings
+from segmentation.train import run
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ENCODER_WEIGHTS = SHARED / "weights/mobilenet_v2_1.0_160_no_top.weights.h5"
@@ -39,40 +45,45 @@ def choose_set(name, output_dir, **constants):
 
 
 def load_set(name, output_dir, **constants):
-    """Chooses a set; returns import_data.load_data's dict, and main.py's settings."""
+    """Chooses a set and reads it; returns the settings and the data."""
     choose_set(name, output_dir, **constants)
     settings, errors = read_settings(vars(main))
-    return load_data(settings, errors), settings
+    return settings, load_data(settings, errors)
 
 
-def replace(original, function):
-    """Puts a function in the place of another, in each module of the project that imported it."""
-    for module in list(sys.modules.values()):
-        if str(getattr(module, "__file__", "")).startswith(str(SHARED.parent)):
-            for name, value in list(vars(module).items()):
-                if value is original and module.__name__ not in ("__main__", "sets"):
-                    setattr(module, name, function)
+# ---- what plain quantization does instead ----------------------------------------------------
 
 
 def float_features(encoder, calibration_images):
     """Stands in for features.make_feature_function: what Keras computes, in float32."""
     import tensorflow as tf
 
-    run = tf.function(lambda images: encoder(images, training=False), reduce_retracing=True)
-    return lambda images: [feature.numpy() for feature in run(
-        tf.constant(images.astype(np.float32) / 127.5 - 1))]
+    encode = tf.function(lambda images: encoder(images, training=False), reduce_retracing=True)
+    return lambda images: [feature.numpy() for feature in encode(
+        tf.constant(scale_pixels(np.asarray(images))))]
 
 
-def unchanged(encoder, calibration_images):
-    """Stands in for equalize.equalize: the encoder as it is."""
-    return encoder
+@contextlib.contextmanager
+def without_equalization():
+    """Quantizes the encoder as it is."""
+    with mock.patch.object(features, "equalize", lambda encoder, images: encoder), \
+            mock.patch.object(quantize, "equalize", lambda encoder, images: encoder):
+        yield
 
 
-def uncorrected(quantized, exact, images):
-    """Stands in for bias_correction.correct_biases: the file as the converter leaves it."""
-    return quantized
+@contextlib.contextmanager
+def without_bias_correction():
+    """Leaves all biases as the converter makes them, except those of the logits."""
+    with mock.patch.object(quantize, "correct_biases",
+                           lambda int8_bytes, float_bytes, images: int8_bytes):
+        yield
 
 
-def unshifted(model_bytes, images):
-    """Stands in for bias_correction.correct_tie_bias: the file as it is."""
-    return model_bytes
+@contextlib.contextmanager
+def plain_quantization():
+    """Trains on float features, and converts as TensorFlow's converter does by itself."""
+    with without_equalization(), without_bias_correction(), \
+            mock.patch.object(run, "make_feature_function", float_features), \
+            mock.patch.object(tflite_convert, "correct_tie_bias", lambda model_bytes, images:
+                              model_bytes):
+        yield

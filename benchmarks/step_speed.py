@@ -1,16 +1,16 @@
-"""Measures an epoch of training: Keras' own fit of the tutorial against this project's step.
+"""Measures the decoder's training step: segmentation/train/fast_decoder.py beside Keras' own call.
 
     python benchmarks/step_speed.py
 
-Both train the same decoder with the same batch size on the same random pictures (time does not
-depend on what they show, nor on the weights), with flips, and measure on the validation pictures
-after each epoch. Keras: the whole model, cross-entropy, accuracy. Ours: the decoder alone on int8
-features, dice and cross-entropy, by fast_decoder.py; the validation set's features are computed
-once. Epochs take turns. Prints a table in Markdown: seconds an epoch (median, best), the
-processor's seconds of all cores (median), and ratios to Keras.
+All ways train the same decoder on the same random features (time depends neither on what they show
+nor on the weights) with the same Adam, and take turns, so that other work on the machine slows all
+alike. "Loss by XLA" is how main.py trains. Prints a table in Markdown: for the default and the
+tutorial's decoder medians of seconds a step and of CPU seconds of all cores, and the CPU's ratio to
+the first way.
 """
 
-import statistics
+import contextlib
+import functools
 import sys
 import time
 from pathlib import Path
@@ -19,125 +19,88 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import main  # first: it sets TensorFlow's environment variables
+
+# isort: split
 import keras
 import tensorflow as tf
 
-import main
 from get_model import get_model
-from segmentation import evaluate
-from segmentation.data.batches import make_dataset
-from segmentation.int8.features import make_feature_function
-from segmentation.train.fast_decoder import call_decoder, choose_training_dtype
+from segmentation.train.fast_decoder import call_decoder
+from segmentation.train.loop import temporary_dtype_policy
 
-DECODERS = {"tutorial": (512, 256, 128, 64), "default": main.DECODER_FILTERS}
-IMAGE_SIZE, CLASSES, BATCH_SIZE = (96, 160), 4, 8
-TRAINING_IMAGES, VALIDATION_IMAGES = 64, 16
-EPOCHS = 5
+DECODERS = {"default": main.DECODER_FILTERS, "tutorial's": (512, 256, 128, 64)}
+IMAGE_SIZE, CLASSES = (128, 160), 11
+STEPS, WARM_UP = 15, 2
+WAYS = {  # title: (Keras' dtype policy, or None: fast_decoder; its dtype; loss compiled by XLA)
+    "Keras, float32": ("float32", None, False),
+    "Keras, float32, loss by XLA": ("float32", None, True),
+    "Keras, mixed_bfloat16, loss by XLA": ("mixed_bfloat16", None, True),
+    "fast_decoder, float32, loss by XLA": (None, "float32", True),
+    "fast_decoder, bfloat16, loss by XLA": (None, "bfloat16", True),
+}
 
 
-def make_data():
-    """Returns random pictures and labels: training and validation."""
+def make_batch(decoder):
+    """Returns random features and labels of a batch."""
     random = np.random.default_rng(0)
-    count = TRAINING_IMAGES + VALIDATION_IMAGES
-    images = random.integers(0, 256, (count, *IMAGE_SIZE, 3), np.uint8)
-    labels = random.integers(0, CLASSES, (count, *IMAGE_SIZE), np.uint8)
-    return images, labels
+    features = [tf.constant(random.random((main.BATCH_SIZE, *shape[1:]), np.float32))
+                for shape in decoder.input_shape]
+    labels = random.integers(0, CLASSES, (main.BATCH_SIZE, *IMAGE_SIZE), np.uint8)
+    return features, tf.constant(labels)
 
 
-def make_unet(filters):
-    keras.utils.set_random_seed(1)
-    model = get_model(IMAGE_SIZE, CLASSES, None, filters)
-    model.get_layer("encoder").trainable = False  # as it is with pretrained weights
-    return model
-
-
-def make_keras_epoch(filters, images, labels):
-    """Returns a function that trains and validates an epoch by Keras' fit."""
-    def flip(image, label):
-        flipped = tf.random.uniform(()) < 0.5
-        return (tf.where(flipped, image[:, ::-1], image),
-                tf.where(flipped, label[:, ::-1], label))
-
-    model, count = make_unet(filters), TRAINING_IMAGES
-    model.compile(keras.optimizers.Adam(),
-                  keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-                  metrics=["accuracy"])
-    pairs = tf.data.Dataset.from_tensor_slices((images, labels[..., None]))
-    training = pairs.take(count).shuffle(count).map(flip).batch(BATCH_SIZE).prefetch(2)
-    validation = pairs.skip(count).batch(BATCH_SIZE).prefetch(2)
-    return lambda: model.fit(training, validation_data=validation, verbose=0)
-
-
-def make_fast_epoch(filters, images, labels):
-    """Returns a function that trains and validates an epoch by the fast step."""
-    model, count = make_unet(filters), TRAINING_IMAGES
-    decoder = model.get_layer("decoder")
-    features = make_feature_function(model.get_layer("encoder"), images[:4])
+def make_way(filters, policy, dtype, by_xla):
+    """Returns a function that trains one step of a new decoder in one of WAYS."""
+    decoder = get_model(IMAGE_SIZE, CLASSES, None, filters).get_layer("decoder")
+    call = decoder if dtype is None else functools.partial(
+        call_decoder, decoder, training_dtype=dtype)
     optimizer = keras.optimizers.Adam(main.LEARNING_RATE)
     optimizer.build(decoder.trainable_variables)
-    loss = tf.function(main.make_loss("dice+cross-entropy", np.ones(CLASSES, np.float32), 255),
-                       jit_compile=True)
-    training_dtype = choose_training_dtype()
+    loss = main.make_loss(main.LOSS, np.ones(CLASSES, np.float32), main.IGNORE_LABEL)
+    loss = tf.function(loss, jit_compile=by_xla)
+    features, labels = make_batch(decoder)
 
-    @tf.function(reduce_retracing=True)
-    def step(inputs, label):
+    @tf.function(autograph=False)
+    def step(features, labels):
+        """Trains one step, as loop.make_step does."""
         with tf.GradientTape() as tape:
-            value = loss(label, call_decoder(decoder, inputs, True, training_dtype))
+            value = loss(labels, call(features, training=True))
         variables = decoder.trainable_variables
-        optimizer.apply(tape.gradient(value, variables), variables)
+        optimizer.apply_gradients(zip(tape.gradient(value, variables), variables))
         return value
 
-    @tf.function(reduce_retracing=True)
-    def classify(inputs):
-        return tf.argmax(decoder(inputs, training=False), -1)
+    def run():
+        """Trains one step; the first call builds its graph, in the policy's dtypes."""
+        policies = temporary_dtype_policy(decoder, policy) if policy else contextlib.nullcontext()
+        with policies:
+            float(step(features, labels))
 
-    validation = [[tf.constant(array) for array in features(images[start:start + BATCH_SIZE])]
-                  for start in range(count, len(images), BATCH_SIZE)]
-    data = {"validation_labels": labels[count:], "class_names": list("abcd")[:CLASSES]}
-
-    batches = iter(make_dataset(images[:count], labels[:count], BATCH_SIZE, augment=True,
-                                shuffle=True, epochs=range(EPOCHS + 1), features=features))
-
-    def epoch():
-        for _ in range(-(-count // BATCH_SIZE)):
-            float(step(*next(batches)))
-        predictions = np.concatenate([classify(inputs) for inputs in validation])
-        evaluate.measure(predictions, data, 255)
-
-    return epoch
+    return run
 
 
-def measure_epochs(epochs):
-    """Runs functions in turn, EPOCHS times; returns for each lists of seconds and CPU seconds."""
-    for epoch in epochs:
-        epoch()  # traces and compiles
-    times = [([], []) for _ in epochs]
-    for _ in range(EPOCHS):
-        for epoch, (seconds, processor) in zip(epochs, times):
-            wall, busy = time.perf_counter(), time.process_time()
-            epoch()
-            seconds.append(time.perf_counter() - wall)
-            processor.append(time.process_time() - busy)
-    return times
+def measure(ways):
+    """Runs the ways in turn; returns seconds and CPU seconds, float (STEPS, ways, 2)."""
+    times = np.empty((WARM_UP + STEPS, len(ways), 2))
+    for turn in times:
+        for number, run in enumerate(ways):
+            start = time.perf_counter(), time.process_time()
+            run()
+            turn[number] = time.perf_counter() - start[0], time.process_time() - start[1]
+    return times[WARM_UP:]
 
 
-def compare():
-    """Prints the table."""
-    images, labels = make_data()
-    print(f"{TRAINING_IMAGES} training and {VALIDATION_IMAGES} validation images of "
-          f"{IMAGE_SIZE[0]}x{IMAGE_SIZE[1]}, batch {BATCH_SIZE}, medians of {EPOCHS} epochs\n")
-    print("| decoder | | seconds an epoch | best | CPU seconds | ratio | ratio of best | of CPU |")
-    print("|---|---|---|---|---|---|---|---|")
-    for name, filters in DECODERS.items():
-        times = measure_epochs([make(filters, images, labels)
-                                for make in (make_keras_epoch, make_fast_epoch)])
-        rows = [(statistics.median(seconds), min(seconds), statistics.median(processor))
-                for seconds, processor in times]
-        for title, row in zip(("Keras' fit", "ours"), rows):
-            print(f"| {name} | {title} | " + " | ".join(f"{value:.2f}" for value in row) + " | "
-                  + " | ".join(f"{value / base:.2f}" for value, base in zip(row, rows[0])) + " |",
+def print_table():
+    """Measures all ways with both decoders and prints the table."""
+    print(f"{IMAGE_SIZE[0]}x{IMAGE_SIZE[1]}, {CLASSES} classes, batch {main.BATCH_SIZE}, "
+          f"medians of {STEPS} steps\n")
+    print("| decoder | way | seconds a step | CPU seconds | ratio of CPU |\n|---|---|---|---|---|")
+    for title, filters in DECODERS.items():
+        medians = np.median(measure([make_way(filters, *way) for way in WAYS.values()]), axis=0)
+        for way, (seconds, cpu) in zip(WAYS, medians):
+            print(f"| {title} | {way} | {seconds:.3f} | {cpu:.3f} | {cpu / medians[0, 1]:.2f} |",
                   flush=True)
 
 
 if __name__ == "__main__":
-    compare()
+    print_table()
