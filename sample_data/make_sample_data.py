@@ -7,7 +7,7 @@ Reads nothing. Writes, beside this script,
     labels/birds_NN.png   palette PNG of the same size: a pixel's value is its class
     labels/classes.txt    the class names, one a line: line 0 is class 0
 Everything comes from SEED: a second run writes the same files. Nothing is downloaded and nothing is
-a photograph, so no licence but the project's own applies. Legs are about one pixel thin and
+a photograph, so no license but the project's own applies. Legs are about one pixel thin and
 therefore labeled background.
 """
 from pathlib import Path
