@@ -21,7 +21,7 @@ from PIL import Image
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path[:0] = [str(TESTS.parent), str(TESTS)]
 
-from conftest import png_bytes, write_square_pairs
+from small_sets import png_bytes, write_square_pairs
 
 import main
 from device.errors import InputError

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import png_bytes, write_pair
 from PIL import Image
+from small_sets import png_bytes, write_pair
 
 import import_data
 import main

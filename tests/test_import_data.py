@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import settings_for, write_pair
+from small_sets import settings_for, write_pair
 
 import import_data
 from device.errors import InputError

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import write_pair
 from PIL import Image
+from small_sets import write_pair
 
 import main
 from device.errors import InputError

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import write_square_pairs
+from small_sets import write_square_pairs
 
 import import_data
 import tflite_convert

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from conftest import png_bytes
 from PIL import Image
+from small_sets import png_bytes
 
 from device.errors import InputError
 from device.images import read_image, read_label, resize_label

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import read_constants
+from small_sets import read_constants
 
 from segmentation.settings import RULES, check_constants, read_settings
 

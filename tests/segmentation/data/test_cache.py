@@ -9,7 +9,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import write_pair, write_square_pairs
+from small_sets import write_pair, write_square_pairs
 
 import import_data
 import main

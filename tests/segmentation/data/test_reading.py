@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from conftest import png_bytes, write_pair
 from PIL import Image
+from small_sets import png_bytes, write_pair
 
 from device.errors import InputError
 from segmentation.data.pairing import pair_files

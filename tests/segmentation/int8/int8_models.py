@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, SHARED
+from small_sets import ROOT, SHARED
 
 from device.files import find_images
 from device.images import read_image

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import write_pair
 from PIL import ExifTags, Image
+from small_sets import write_pair
 
 from device.drawing import class_colors, save_mask
 from device.errors import InputError
