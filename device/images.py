@@ -75,11 +75,15 @@ def resize_label(label, image_size):
 
 
 @contextmanager
-def _open_image(path):
-    """Opens an image file; every way in which Pillow can fail becomes one FileError."""
+def open_image(path, formats=IMAGE_FORMATS):
+    """Opens an image file; every way in which Pillow can fail becomes one FileError.
+
+    Args: path; formats, Pillow's names of the formats that are tried.
+    """
+    path = Path(path)
     try:
         # Of all that Pillow can open, some formats run other programs (EPS) or are no pictures.
-        with Image.open(path, formats=IMAGE_FORMATS) as file:
+        with Image.open(path, formats=formats) as file:
             _check_opened(path, file)
             yield file
     except InputError:
@@ -125,7 +129,7 @@ def load_image(path, image_size=None):
     Raises: InputError where the file can't be read as an image.
     """
     path = Path(path)
-    with _open_image(path) as file:
+    with open_image(path) as file:
         size = file.size
         if image_size is not None:
             # The resize would average away that detail anyway; at least twice image_size is kept.
@@ -176,7 +180,7 @@ def decode_label(path, image_size):
     Returns: uint8 (height, width), which values the file holds, bool (256,), and the size
         (width, height) of the label in the file.
     """
-    with _open_image(path) as file:
+    with open_image(path) as file:
         if file.format != "PNG":
             raise FileError("format", path, file.format)
         label = _class_indices(path, file)
@@ -193,7 +197,7 @@ def _resize_nearest(label, image_size):
 
 
 def _class_indices(path, file):
-    stretched = _gray_stretch(file)
+    stretched = gray_stretch(file)
     label = _upright(file)
     if label.mode not in ("P", "L", "1") and not label.mode.startswith("I"):
         raise FileError("channels", path, f"color mode {label.mode}")
@@ -205,7 +209,7 @@ def _class_indices(path, file):
     return Image.fromarray(values.astype(np.uint8))
 
 
-def _gray_stretch(file):
+def gray_stretch(file):
     """Returns the factor by which Pillow multiplies the values of gray PNGs of 2 or 4 bits."""
     if file.format != "PNG" or file.mode != "L":
         return 1
