@@ -54,8 +54,11 @@ def _read_tracks(path, root):
                 element.set("label", track.get("label", ""))
                 frames[int(element.get("frame"))].append(element)
     width, height = (root.findtext(f"meta//original_size/{side}") for side in ("width", "height"))
-    return [_make_record(path, [f"frame_{number:06d}"], read_size(height, width), elements)
-            for number, elements in sorted(frames.items())]
+    size, records = read_size(height, width), []
+    for number, elements in sorted(frames.items()):
+        records.append(_make_record(path, [f"frame_{number:06d}"], size, elements))
+        records[-1].frame = number
+    return records
 
 
 def _read_shapes(elements):

@@ -35,27 +35,29 @@ KINDS = {".json": (read_json, (labelme, coco, cityscapes, supervisely, label_stu
 ORDER = (labelme, label_studio, supervisely, via, cvat, coco, cityscapes, labelme_mit, yolo)
 
 
-def find_labels(source, pictures, suffix, findings):
+def find_labels(source, pictures, options, findings):
     """Finds and reads the labels of SOURCE, of one kind.
 
-    Args: pictures, a Pictures; suffix, see mask_names.pair_masks; findings, list to which sentences
-        on files that can't be read are added.
+    Args: pictures, a Pictures; options, the script's constants; findings, list to which
+        sentences on files that can't be read are added.
     Returns: Found, and the Pictures without files that are masks.
     Raises: InputError where there is nothing that can be read.
     """
     by_kind, refused = _read_files(source, findings)
     masks, pictures = None, pictures
     chosen = next((reader for reader in ORDER if reader in by_kind), None)
+    if chosen is cityscapes and any("labelids" in path.stem.lower() for path in source.masks()):
+        chosen = None  # Cityscapes' own pictures of its polygons
     if chosen is None:
-        masks, pictures = find_masks(source, pictures, suffix, findings)
+        masks, pictures = find_masks(source, pictures, options.suffix,
+                                     options.class_names, findings)
         if masks is not None:
             return masks, pictures
-        if findings:
-            return Found("labels", [], []), pictures
-        raise InputError("\n".join(refused) or (
-            f"No labels in {source.path}: there are neither label pictures whose names fit those "
-            f"of pictures in {pictures.folder}, nor files of a known kind (docs/labels.md lists "
-            f"them)."))
+        findings[:0] = refused
+        if not findings:
+            raise InputError(f"No labels in {source.path}: there are neither label pictures nor "
+                             f"files of a known kind (docs/labels.md lists them).")
+        return Found("labels", [], []), pictures
     return _join(chosen, by_kind, source, refused), pictures
 
 
@@ -81,7 +83,7 @@ def _read_files(source, findings):
     paths = source.with_suffix(*KINDS)
     results = in_parallel(lambda index: _read_file(paths[index], source), len(paths),
                           "Reading labels")
-    by_kind, refused, empty = {}, {}, []
+    by_kind, refused, others = {}, {}, []
     for path, (reader, result) in zip(paths, results):
         if isinstance(result, FormatError):
             findings.append(str(result))
@@ -89,19 +91,35 @@ def _read_files(source, findings):
             refused.setdefault(result, []).append(path)
         elif reader is not None:
             by_kind.setdefault(reader, []).append((path, *result))
-        elif split_suffix(path.name)[1] == ".txt" and path.stat().st_size < 16:
-            empty.append(path)
+        else:
+            others.append(path)
         if reader is not None:
             source.used.add(path.resolve())
-    if yolo in by_kind:  # a picture in which there is nothing has an empty file
-        folders = {path.parent for path, _, _ in by_kind[yolo]}
-        by_kind[yolo] += [(path, *yolo.read(path, "", source)) for path in empty
-                          if path.parent in folders]
+    if yolo in by_kind:
+        _read_rest(by_kind[yolo], others, source, findings)
     for path in source.masks():
         if refuse_mask(path):
             refused.setdefault(refuse_mask(path), []).append(path)
     return by_kind, [sentence.format(f"{len(paths)} file(s) ({list_names(p.name for p in paths)})")
                      for sentence, paths in refused.items()]
+
+
+def _read_rest(entries, others, source, findings):
+    """Adds YOLO's files that its form did not tell: empty ones, and those of a damaged first line.
+
+    Args: entries, of YOLO's files, to which is added; others, paths of files of no known kind.
+    """
+    folders = {path.parent for path, _, _ in entries}
+    for path in others:
+        if split_suffix(path.name)[1] != ".txt" or path.parent not in folders:
+            continue
+        try:
+            text = read_text(path)
+            if not text.strip() or yolo.is_damaged(text):
+                entries.append((path, *yolo.read(path, text, source)))
+                source.used.add(path.resolve())
+        except FormatError as error:
+            findings.append(str(error))
 
 
 def _read_file(path, source):

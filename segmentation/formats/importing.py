@@ -38,8 +38,9 @@ def import_labels(options, preview_path):
     source = Source(options.source, options.label_dir, options.crowd)
     image_dir = Path(options.image_dir or source.folder)
     pictures = _list_pictures(image_dir, options.label_dir)
-    found, pictures = find_labels(source, pictures, options.suffix, findings)
+    found, pictures = find_labels(source, pictures, options, findings)
     jobs = match_records(found, pictures, findings, remarks) if found.records else []
+    matched = jobs
     jobs, unlabeled = _apply_empty(jobs, pictures, options.empty)
     states = read_states(jobs, findings)
     counts = Counter()
@@ -50,12 +51,12 @@ def import_labels(options, preview_path):
     targets = _choose_targets(jobs, image_dir, Path(options.label_dir), findings)
     _check_targets(targets, jobs, source, classes, options, findings)
     if not findings and len(classes.names) < 2 and not options.class_names:
-        findings.append(_nothing_found(found, jobs))
+        findings.append(_nothing_found(found, matched))
     collect_or_raise(findings)
 
     print(_summarize(found, jobs, pictures, classes, counts))
     hidden = _write_all(jobs, fits, targets, classes, Path(options.label_dir))
-    remarks += found.remarks + _tell_left_out(jobs) + _tell_hidden(hidden)
+    remarks += found.remarks + _tell_left_out(matched) + _tell_hidden(hidden)
     save_preview(preview_path, jobs, targets, classes.names)
     for remark in remarks:
         print(remark)
@@ -83,15 +84,16 @@ def _list_pictures(image_dir, label_dir):
 
 def _apply_empty(jobs, pictures, empty):
     """Returns the jobs that are written by EMPTY's rule, and the pictures left without a label."""
-    kept = [job for job in jobs if job.record.classes or job.record.is_background
-            or empty == "background" or job.record.left_out]
+    kept = [job for job in jobs if job.record.classes or job.record.is_background]
+    # Where all annotations were left out there is something, so it can't be background.
+    unknown = {job.picture for job in jobs if job.record.left_out and not job.record.classes}
     labeled = {job.picture for job in kept}
     # Label pictures among the pictures, which another kind of labels goes with, are none.
-    candidates = split_pool(pictures.paths, pictures.paths)[0] if jobs else pictures.paths
+    candidates, _ = split_pool(pictures.paths, pictures.paths, look_inside=False)
     unlabeled = [path for path in candidates if path not in labeled]
     if empty == "background":
-        kept += [Job(path, None) for path in unlabeled]
-        unlabeled = []
+        kept += [Job(path, None) for path in unlabeled if path not in unknown]
+        unlabeled = [path for path in unlabeled if path in unknown]
     return sorted(kept, key=lambda job: job.picture), unlabeled
 
 

@@ -23,9 +23,9 @@ POINT_RADIUS = 5
 
 
 def recognizes(content):
-    """Whether this is labelme's: imagePath and a list of shapes."""
-    return (isinstance(content, dict) and isinstance(content.get("shapes"), list)
-            and ("imagePath" in content or "imageData" in content))
+    """Whether this is labelme's: a list of shapes, and a field or two of its own."""
+    return (isinstance(content, dict) and isinstance(content.get("shapes", 0), (list, type(None)))
+            and any(key in content for key in ("imagePath", "imageData", "imageHeight", "flags")))
 
 
 def read(path, content, source):
@@ -33,7 +33,7 @@ def read(path, content, source):
 
     Returns: list of Record, and no order of classes, which the file does not tell.
     """
-    shapes, left_out = _read_shapes(content["shapes"])
+    shapes, left_out = _read_shapes(content["shapes"] or [])
     names = [path.stem] + ([str(content["imagePath"])] if content.get("imagePath") else [])
     return [Record(path, names, read_size(content.get("imageHeight"), content.get("imageWidth")),
                    partial(_load, path), count_names(shapes), left_out,
@@ -50,7 +50,7 @@ def read_picture(path):
 
 def _load(path, size):
     with damage_as_sentence(path):
-        return _read_shapes(read_json(path)["shapes"])[0]
+        return _read_shapes(read_json(path)["shapes"] or [])[0]
 
 
 def _read_shapes(entries):

@@ -47,7 +47,9 @@ def read_mask(path):
         if image.mode == "P" and file.format == "GIF":
             image = image.convert("RGB")  # its palette is in any order
         if image.mode == "P":
-            palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+            colors = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+            palette = np.zeros((256, 3), np.uint8)  # a file's own may be shorter than its numbers
+            palette[:len(colors)] = colors
             return Mask(np.asarray(image, np.int32), palette)
         if image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;"):
             return Mask(_to_numbers(path, np.asarray(image)) // stretch)

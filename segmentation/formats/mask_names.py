@@ -5,34 +5,41 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from device.files import stem_of
+from device.errors import InputError
+from device.files import split_suffix, stem_of
+from segmentation.formats.mask_files import count_kinds, read_mask
 
 MASK_WORDS = re.compile(  # in the name of a file or folder that holds labels
     r"mask|label|annot|segm|groundtruth|ground_truth|matte|trimap|gtfine|gtcoarse"
     r"|(?<![a-z])(gt|seg|ann|lbl|l)(?![a-z])", re.IGNORECASE)
 PICTURE_WORDS = ("img", "image", "leftimg8bit", "rgb", "sat", "photo", "picture", "input", "im",
                  "raw", "orig", "original")
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".webp")
 SPLITS = ("train", "val", "test", "valid", "validation", "training", "testing")
 # Of several masks of one picture the first of these kinds is read.
 KINDS = ("labelids", "segmentationclass", "trainids", "color", "instanceids", "segmentationobject")
 
 
-def split_pool(pictures, masks):
+def split_pool(pictures, masks, look_inside=True):
     """Divides files of folders in which pictures and masks lie together.
 
-    Args: lists of paths, which may hold the same files. Returns: pictures, masks without overlap.
+    Args: pictures, masks, lists of paths, which may hold the same files; look_inside, whether the
+        files' pixels decide where no name does.
+    Returns: pictures, masks without overlap.
     """
     both = set(pictures) & set(masks)
     if not both:
         return pictures, masks
+    together = Counter((path.parent, stem_of(path)) for path in both)
+    labels = {path for path in both if together[path.parent, stem_of(path)] > 1
+              and split_suffix(path.name)[1] not in PHOTO_SUFFIXES}
+    if labels:  # x.jpg and x.png in one folder
+        return [path for path in pictures if path not in labels], sorted(labels)
     root = Path(os.path.commonpath([path.parent for path in both]))
     marked = {path for path in both if MASK_WORDS.search(
         "/".join((*path.relative_to(root).parts[:-1], path.stem)))}
     if not marked or marked == both:
-        stems = {stem_of(path).casefold() for path in both}
-        marked = {path for path in both
-                  if any(key != stem_of(path).casefold() and key in stems
-                         for _, key, _ in _spans(stem_of(path).casefold()))}
+        marked = {path for path in both if looks_like_mask(path)} if look_inside else set()
     return ([path for path in pictures if path not in marked],
             [path for path in masks if path not in both or path in marked])
 
@@ -172,11 +179,23 @@ def _without_word(stem, words):
         yield found[1]
 
 
+def _belong_together(one, other):
+    return (one.isdigit() and other.isdigit()) or (one.isalpha() and other.isalpha())
+
+
 def _spans(stem):
     """Returns (before, span, behind) of all runs of a name's tokens, the longest first."""
-    edges = sorted({0, len(stem), *(match.start() for match in re.finditer(
-        r"(?<=[a-z0-9])(?![a-z0-9])|(?<![a-z0-9])(?=[a-z0-9])|(?<=\d)(?=[a-z])|(?<=[a-z])(?=\d)",
-        stem))})
+    edges = [0, *(place for place in range(1, len(stem)) if not _belong_together(
+        stem[place - 1], stem[place])), len(stem)]
     spans = [(stem[:start], stem[start:end], stem[end:])
              for start in edges for end in edges if start < end]
     return sorted(spans, key=lambda span: -len(span[1]))
+
+
+def looks_like_mask(path):
+    """Whether most pixels of a picture lie amid their like, as in masks and never in photos."""
+    try:
+        counts = count_kinds(path, read_mask(path).array)
+    except InputError:  # which is said where the picture is read
+        return False
+    return counts.pure.sum() > 0.6 * counts.pixels.sum()

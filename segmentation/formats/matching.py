@@ -10,7 +10,7 @@ from device.errors import InputError, list_names
 from device.files import stem_of
 from segmentation.formats.pictures import PictureState, read_state
 from segmentation.formats.reading import damage_as_sentence, open_embedded
-from segmentation.formats.records import Record
+from segmentation.formats.records import Indices, Record
 from segmentation.parallel import in_parallel
 
 
@@ -33,6 +33,8 @@ def match_records(found, pictures, findings, remarks):
     jobs, lone, unclear = {}, [], []
     for record in found.records:
         paths = [record.picture] if record.picture else pictures.find(record.names, record.path)
+        if not paths and record.frame is not None:
+            paths = pictures.find_frame(record.frame)
         if len(paths) == 1:
             jobs.setdefault(paths[0], []).append(Job(paths[0], record))
         elif paths:
@@ -86,10 +88,18 @@ def _choose_one(jobs, findings):
 
 def _say_the_same(one, other):
     try:
-        return one.classes == other.classes and repr(one.load(one.size)) == repr(
-            other.load(other.size))
+        return one.classes == other.classes and _write_out(one) == _write_out(other)
     except InputError:
         return False
+
+
+def _write_out(record):
+    """Returns all that a record draws, in a form that can be compared."""
+    content = record.load(record.size or (1000, 1000))
+    if isinstance(content, Indices):
+        return content.numbers.tobytes(), content.names
+    return [(shape._replace(mask=None), None if shape.mask is None else shape.mask.tobytes())
+            for shape in content]
 
 
 def read_states(jobs, findings):

@@ -53,6 +53,7 @@ class Record:
     left_out: why annotations are left out, and how many.
     is_background: whether a label without annotations says that there is nothing in the picture.
     picture: its path, where a reader knows it already.
+    frame: the number of a video's frame, with which the picture's name ends.
     read_picture: function () -> bytes of the picture that the label file holds inside, or None.
     """
 
@@ -64,6 +65,7 @@ class Record:
     left_out: Counter = field(default_factory=Counter)
     is_background: bool = False
     picture: Path = None
+    frame: int = None
     read_picture: Callable = None
 
 

@@ -15,11 +15,12 @@ class Source:
 
     used: resolved paths of files that readers have read: they are never written to.
     remarks: sentences of readers on what they decided.
+    read_once: what readers have read for all files: function -> its result.
     """
 
     def __init__(self, path, label_dir, crowd="class"):
         self.path, self.crowd, self.used = Path(path), crowd, set()
-        self.remarks = []
+        self.remarks, self.read_once = [], {}
         if not self.path.exists():
             raise InputError(f"SOURCE {path} does not exist: set it to the folder or file of the "
                              f"labels.")
@@ -60,3 +61,9 @@ class Source:
             if found:
                 return min(found, key=lambda path: len(path.parts))
         return None
+
+    def once(self, function):
+        """Returns function(self), called once for all files."""
+        if function not in self.read_once:
+            self.read_once[function] = function(self)
+        return self.read_once[function]

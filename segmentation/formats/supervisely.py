@@ -34,7 +34,7 @@ def read(path, content, source):
     size = read_size(content["size"].get("height"), content["size"].get("width"))
     shapes, left_out = _read_shapes(content["objects"])
     return [Record(path, [path.stem, path.name], size, partial(_load, path),
-                   count_names(shapes), left_out)], _read_classes(source)
+                   count_names(shapes), left_out)], source.once(_read_classes)
 
 
 def _read_classes(source):

@@ -21,9 +21,14 @@ def recognizes(text):
     return bool(LINE.match(first))
 
 
+def is_damaged(text):
+    """Whether a text that is not YOLO's begins as if it were: with a number, alone in its line."""
+    return bool(re.match(r"^\s*\d+\s+[-+.\d]", text))
+
+
 def read(path, text, source):
     """Returns the one Record of a file, and the names of data.yaml or classes.txt."""
-    names = read_names(source)
+    names = source.once(read_names)
     outlines, left_out = _read_lines(path, text, names)
     return [Record(path, [path.stem], None, partial(_load, path, names),
                    Counter(name for name, _ in outlines), left_out,
