@@ -46,7 +46,8 @@ def find_levels(counts, is_color, is_lossy):
     points = unpack(counts.values).astype(float) if is_color else counts.values[:, None] * 1.0
     pure = counts.pure > 0
     mixed = _find_mixed(points, pure)
-    if not is_lossy and len(points) <= 256 and mixed.sum() < FEWEST_MIXED:
+    is_hard = len(points) <= 256 or pure.mean() > 0.5
+    if is_hard and not is_lossy and mixed.sum() < FEWEST_MIXED:
         return Levels(counts.values, False)
     total = counts.pixels.sum()
     if counts.pure.sum() < MASK_SHARE * total:
