@@ -69,21 +69,22 @@ def load_model(folder, info):
 def get_decoder(feature_shapes, num_classes, filters):
     """Builds the decoder: the encoder's five feature maps -> logits at full size.
 
-    Each of its four blocks doubles the size and joins the result with the skip of that size; a
-    last transposed convolution makes the logits.
+    Each of its four blocks doubles the size and joins the result with the encoder's feature map of
+    that size, the skip. A last transposed convolution makes the logits.
     Args:
         feature_shapes: output shapes of get_encoder.
-        filters: one entry a block, from the smallest map upwards. A number of channels gives the
-            tutorial's block: a transposed convolution, joined with the whole skip. A pair
-            (channels, channels of the skip) reduces the skip by a 1x1 convolution and gives a
-            resize and one 3x3 convolution over both: fewer parameters, better on small sets, and
-            the encoder's tensors keep scales of their own in int8 (a concatenation shares one).
+        filters: one entry for each block, from the smallest map upwards. A number of channels gives
+            the tutorial's block: a transposed convolution, joined with the whole skip. A pair
+            (channels, channels of the skip) gives a resize, joined with the skip after a 1x1
+            convolution, and a 3x3 convolution over both. Pairs need fewer parameters and are
+            better on small sets; and in int8 the encoder's tensors keep their own scales, while
+            a skip that is joined directly shares one scale with what it is joined to.
     Returns: keras.Model named "decoder".
     Raises: InputError where filters has not four entries.
     """
     if len(filters) != len(SKIP_LAYERS):
-        raise InputError(f"DECODER_FILTERS {filters} must have {len(SKIP_LAYERS)} entries, one a "
-                         f"block of the decoder.")
+        raise InputError(f"DECODER_FILTERS {filters} must have {len(SKIP_LAYERS)} entries, one for "
+                         f"each block of the decoder.")
     features = [keras.Input(shape[1:], name=f"features_{number}")
                 for number, shape in enumerate(feature_shapes)]
     *skips, x = features
@@ -106,9 +107,9 @@ def _transposed_block(x, skip, filters, block):
 
 
 def _resize_block(x, skip, filters, skip_filters, block):
-    # UpSampling2D would become TILE, which the Edge TPU's compiler refuses (docs of the preflight).
-    # Keras' Resizing takes a call that leaves training open for one in training, and what follows
-    # it does so too: say training=False.
+    # Not UpSampling2D: it becomes TILE, which the Edge TPU's compiler refuses (docs/edgetpu.md).
+    # Keras' Resizing treats a call without `training` as one in training mode, and the layers after
+    # it then do the same: always call the model with training=False to predict.
     x = layers.Resizing(*skip.shape[1:3], interpolation="nearest", name=f"resize_{block}")(x)
     x = layers.Concatenate(name=f"join_{block}")([x, _reduce(skip, skip_filters, f"skip_{block}")])
     x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"convolve_{block}")(x)
@@ -137,8 +138,8 @@ def get_encoder(image_size, weights, alpha=1.0):
     pretrained = _load_weights(network, weights, alpha)
     outputs = [network.get_layer(name).output for name in (*SKIP_LAYERS, BOTTOM_LAYER)]
     encoder = keras.Model(network.input, outputs, name="encoder")
-    # A layer of batch normalization that is not trainable runs in inference mode. Calling the
-    # encoder with training=False would not do: Keras 3's fit overrules it.
+    # Batch normalization that is not trainable runs in inference mode. Calling the encoder with
+    # training=False would not be enough: Keras 3's fit overrules it.
     encoder.trainable = not pretrained
     if not pretrained:
         for layer in encoder.layers:

@@ -1,8 +1,8 @@
 """Reads folders of images and label PNGs: checked, paired, decoded, with class weights.
 
-Every image needs a label PNG of the same name (a.jpg and a.png) and the other way round. A label
-holds one class index a pixel; the ignore label marks pixels that are left out everywhere.
-main.py, tflite_convert.py and tflite_test.py read through this file. No TensorFlow.
+Every image needs a label PNG of the same name (a.jpg and a.png), and every label an image. A label
+holds a class index for each pixel; pixels with the ignore label count nowhere. main.py,
+tflite_convert.py and tflite_test.py read their data with this file. It does not need TensorFlow.
 """
 
 from pathlib import Path
