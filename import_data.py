@@ -38,8 +38,9 @@ def load_data(settings, errors=()):
     """Reads training and validation pairs as the settings say, and prints the table of classes.
 
     Args: errors, sentences on what else is wrong, to be raised together with what is found here.
-    Returns: dict with images, labels, class_weights, validation_images, validation_labels,
-        class_names, training_names, validation_names (image file names), validation_dirs.
+    Returns: dict with images, labels, class_weights, pixel_counts (of the training labels),
+        validation_images, validation_labels, class_names, training_names, validation_names (image
+        file names), validation_dirs.
     Raises: InputError of all errors: pairing, files, sizes, label values, and those given.
     """
     errors = list(errors)
@@ -65,9 +66,9 @@ def load_data(settings, errors=()):
                                    settings.ignore_label):
         print(warning)
     return {"images": images, "labels": labels, "class_weights": class_weights,
-            "validation_images": validation_images, "validation_labels": validation_labels,
-            "class_names": class_names, "validation_dirs": validation_dirs,
-            "training_names": pairs.image_names(),
+            "pixel_counts": pixel_counts, "validation_images": validation_images,
+            "validation_labels": validation_labels, "class_names": class_names,
+            "validation_dirs": validation_dirs, "training_names": pairs.image_names(),
             "validation_names": validation_pairs.image_names()}
 
 

@@ -60,6 +60,7 @@ RESUME = False  # True resumes the interrupted run in OUTPUT_DIR
 MIXED_PRECISION = False  # True: float16 on a GPU with tensor cores; sums stay float32
 TENSORBOARD = False  # True writes each epoch's numbers for tensorboard --logdir output
 AUGMENT = True  # flips the training images, varies their colors; in fine-tuning crops them too
+PASTE_OBJECTS = True  # with AUGMENT, into other images, if class 0 holds over 90 % of the pixels
 SEED = 1  # same seed, same machine: same result
 OUTPUT_DIR = "output"  # folder of all results; the other scripts read it from here
 MEMORY_LIMIT_GB = 2  # decoded images that need more are kept on the disk

@@ -114,6 +114,7 @@ RULES = {
     "MIXED_PRECISION": (_is_bool, SWITCH),
     "TENSORBOARD": (_is_bool, SWITCH),
     "AUGMENT": (_is_bool, SWITCH),
+    "PASTE_OBJECTS": (_is_bool, SWITCH),
     "SEED": (lambda value: is_whole_number(value, 0, 2**32 - 1),
              f"a whole number of 0..{2**32 - 1}"),
     "OUTPUT_DIR": (_is_path, FOLDER),

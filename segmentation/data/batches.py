@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from segmentation.data.augmentation import augment_batch
+from segmentation.data.pasting import paste_objects
 
-RANDOM_NUMBERS = 7  # an image: flip, brightness, contrast, saturation, scale, top, left
+RANDOM_NUMBERS = 8  # an image: flip, brightness, contrast, saturation, scale, top, left, pasting
 
 
 def epoch_order(count, batch_size, shuffle=False, seed=0, epoch=0, repeats=1):
@@ -35,7 +36,8 @@ def count_steps(count, batch_size, repeats=1):
 
 
 def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=0,
-                 epochs=range(1), repeats=1, features=None, replicas=(0, 1, 1), random_crops=False):
+                 epochs=range(1), repeats=1, features=None, replicas=(0, 1, 1), random_crops=False,
+                 pasted_classes=0):
     """Streams the batches of all epochs, one after the other, prefetched.
 
     Args:
@@ -46,6 +48,7 @@ def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=
         replicas: (first, last, total): serves devices first to last - 1 of so many in all. The
             images of a batch are dealt out one by one, and each device's share is an element.
         augment, random_crops: see augment_batch.
+        pasted_classes: number of classes whose objects are pasted into other images; 0: none.
     Returns: tf.data.Dataset of image float32 (batch, height, width, 3) in 0..255, or a tuple of
         features, and label uint8 (batch, height, width).
     """
@@ -60,7 +63,11 @@ def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=
         epoch, step = divmod(step, steps)
         indices, random_numbers = (
             array[first + replica::total] for array in order(epochs[epoch])[step])
-        return images[indices], labels[indices], random_numbers
+        image, label = images[indices], labels[indices]
+        for place, random_number in enumerate(random_numbers[:, -1] if pasted_classes else ()):
+            random = np.random.default_rng(int(random_number * 2**24))  # all bits of a float32
+            paste_objects(image[place], label[place], images, labels, pasted_classes, random)
+        return image, label, random_numbers
 
     def decode(number):
         """Returns images and labels of a batch by its number, augmented if asked for."""

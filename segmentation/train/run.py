@@ -11,6 +11,7 @@ import tensorflow as tf
 from device.errors import InputError, list_names
 from device.files import write_json
 from segmentation.data.cache import BYTES_PER_GB
+from segmentation.data.pasting import is_background_large
 from segmentation.evaluate import make_predictor, measure, warn_of_one_class
 from segmentation.int8.calibration import add_extreme_pixels, calibration_indices
 from segmentation.int8.features import cache_features, make_feature_function
@@ -45,7 +46,8 @@ def train(model, data, loss, settings, strategy):
     if settings.resume:
         optimizer_variables = resume(model, record, best_weights, settings)
     options = {"augment": settings.augment, "seed": settings.seed,
-               "repeats": count_repeats(len(data["images"]), settings)}
+               "repeats": count_repeats(len(data["images"]), settings),
+               "pasted_classes": count_pasted_classes(data, settings)}
     is_interrupted = False
     for phase in plan_phases(model, data, settings, record["epochs"]):
         if best_weights and record["epochs"] == phase.first_epoch > 0:
@@ -87,6 +89,16 @@ def plan_phases(model, data, settings, epochs_done):
         unfreeze(encoder, settings.fine_tune_from)
         yield Phase(model, None, settings.fine_tune_learning_rate, epochs, all_epochs,
                     random_crops=True)
+
+
+def count_pasted_classes(data, settings):
+    """Returns the number of classes whose objects are pasted into other images, or 0: none are."""
+    is_wanted = settings.augment and settings.paste_objects
+    if not is_wanted or not is_background_large(data["pixel_counts"]):
+        return 0
+    print(f"{data['class_names'][0]} holds most of the pixels, so objects are pasted into other "
+          f"training images (PASTE_OBJECTS).", flush=True)
+    return len(data["class_names"])
 
 
 def count_repeats(count, settings):

@@ -53,6 +53,25 @@ def test_a_small_set_is_gone_through_several_times_an_epoch():
     assert np.bincount(np.concatenate([indices for indices, _ in order])).tolist() == [3] * 5
 
 
+def test_pasted_objects_stay_in_pair_and_do_not_depend_on_the_devices():
+    images, labels = blobs(8)
+    labels[:4] = 0
+    images[:4] = 50
+
+    def stream(replicas):
+        batch, = batches.make_dataset(images, labels, 8, shuffle=True, seed=2, pasted_classes=2,
+                                      replicas=replicas)
+        return [array.numpy() for array in batch]
+
+    image, label = stream((0, 1, 1))
+    assert (image[..., 0] == 50 + 150.0 * label).all()
+    assert label.any((1, 2)).sum() > 4  # some of the empty images have got objects
+    for device in range(2):
+        share = stream((device, device + 1, 2))
+        assert (share[0] == image[device::2]).all() and (share[1] == label[device::2]).all()
+    assert (labels[:4] == 0).all() and (images[:4] == 50).all()  # the set itself is unchanged
+
+
 @pytest.mark.parametrize("total", [2, 3])
 def test_devices_share_each_batch_without_overlap(total):
     images, labels = coded_pairs(10)
