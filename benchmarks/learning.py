@@ -157,7 +157,9 @@ def our_epoch(model, data, settings):
     from segmentation.data.batches import count_steps
     from segmentation.train import devices, loop, run
 
-    strategy, options = tf.distribute.get_strategy(), {"augment": True, "seed": 1, "repeats": 1}
+    strategy = tf.distribute.get_strategy()
+    options = {"augment": True, "seed": 1, "repeats": 1,
+               "pasted_classes": run.count_pasted_classes(data, settings)}
     phase = next(run.plan_phases(model, data, settings, 0))
     loss = main.make_loss(settings.loss, data["class_weights"], settings.ignore_label)
     steps = count_steps(len(data["images"]), settings.batch_size, 1)

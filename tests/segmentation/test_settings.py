@@ -34,7 +34,7 @@ def test_wrong_constants_leave_settings_to_look_at_the_folders_with():
     ("CLASS_NAMES", [None, ["a", "b"], ("a", "ä")]), ("IGNORE_LABEL", [None, 0, 255]),
     ("ENCODER_WEIGHTS", [None, "imagenet", Path("x.h5")]), ("CLASS_WEIGHT_POWER", [0, 1, 0.5]),
     ("DECODER_FILTERS", [(512, 256, 128, 64), [[8, 8], [8, 8], [8, 4], [8, 4]]]),
-    ("LEARNING_RATE", [1, 1e-5]), ("SEED", [0, 2**32 - 1]), ("PATIENCE", [None, 5]),
+    ("ENCODER_ALPHA", [0.35, 1, 1.0, 1.4]), ("LEARNING_RATE", [1, 1e-5]), ("SEED", [0, 2**32 - 1]), ("PATIENCE", [None, 5]),
 ])
 def test_right_constants(name, values):
     assert [check_constants({name: value}) for value in values] == [[]] * len(values)
@@ -44,7 +44,8 @@ def test_right_constants(name, values):
     ("IMAGE_DIR", [None, 3, "", " ", "a\0b", b"images", ["images"]]),
     ("VALIDATION_LABEL_DIR", [7, "labels"]),  # the other one is missing
     ("VALIDATION_SPLIT", [0, 1, -0.2, 1.5, "0.2", None, float("nan"), True]),
-    ("SKIP_UNLABELED", [None, 1, "no"]), ("AUGMENT", ["yes"]),
+    ("SKIP_UNLABELED", [None, 1, "no"]), ("AUGMENT", ["yes"]), ("PASTE_OBJECTS", [0.9]),
+    ("ENCODER_ALPHA", [None, 0, 0.6, "1.0", True, float("nan"), np.float32(1)]),
     ("IMAGE_SIZE", [None, 128, (128,), (128, 160, 3), (128.0, 160), "ab", (0, 32), (-32, 32),
                     (33, 64), (32, 8224), (np.int64(32), 32), (True, 32)]),
     ("CLASS_NAMES", [[], "ab", ["a"], ["a", "a"], ["a", 1], ["a", ""], ["a", "b\n"],

@@ -4,6 +4,7 @@ import csv
 import json
 import signal
 
+import numpy as np
 import pytest
 
 import main
@@ -94,6 +95,16 @@ def test_patience_ends_a_run_that_gets_no_better(small_run, monkeypatch):
 def test_few_images_are_gone_through_several_times():
     settings, _ = read_settings({**vars(main), "MIN_STEPS_PER_EPOCH": 20, "BATCH_SIZE": 8})
     assert [run.count_repeats(count, settings) for count in (1, 20, 168, 20_000)] == [160, 8, 1, 1]
+
+
+@pytest.mark.parametrize("constants, counts, expected", [
+    ({}, [91, 5, 4], 3), ({}, [50, 25, 25], 0),
+    ({"AUGMENT": False}, [91, 5, 4], 0), ({"PASTE_OBJECTS": False}, [91, 5, 4], 0)])
+def test_objects_are_pasted_where_the_background_is_large(constants, counts, expected, capsys):
+    settings, _ = read_settings({**vars(main), **constants})
+    data = {"pixel_counts": np.array(counts), "class_names": ["sky", "cat", "bird"]}
+    assert run.count_pasted_classes(data, settings) == expected
+    assert ("pasted" in capsys.readouterr().out) == (expected > 0)
 
 
 def test_an_epochs_line_names_the_worst_class():
