@@ -34,7 +34,8 @@ def test_wrong_constants_leave_settings_to_look_at_the_folders_with():
     ("CLASS_NAMES", [None, ["a", "b"], ("a", "ä")]), ("IGNORE_LABEL", [None, 0, 255]),
     ("ENCODER_WEIGHTS", [None, "imagenet", Path("x.h5")]), ("CLASS_WEIGHT_POWER", [0, 1, 0.5]),
     ("DECODER_FILTERS", [(512, 256, 128, 64), [[8, 8], [8, 8], [8, 4], [8, 4]]]),
-    ("ENCODER_ALPHA", [0.35, 1, 1.0, 1.4]), ("LEARNING_RATE", [1, 1e-5]), ("SEED", [0, 2**32 - 1]), ("PATIENCE", [None, 5]),
+    ("ENCODER_ALPHA", [0.35, 1, 1.0, 1.4]), ("LEARNING_RATE", [1, 1e-5]),
+    ("SEED", [0, 2**32 - 1]), ("PATIENCE", [None, 5]),
 ])
 def test_right_constants(name, values):
     assert [check_constants({name: value}) for value in values] == [[]] * len(values)
