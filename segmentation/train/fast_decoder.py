@@ -5,6 +5,10 @@
 Outputs, gradients and moving averages are those of Keras but for rounding: float32's, or bfloat16's
 in training where asked for. The variables are the decoder's own, in float32, so the model that is
 saved and converted stays one of plain Keras layers.
+
+CPU time of a training step, of Keras' in float32: 0.46 in bfloat16 and 0.68 in float32 with the
+default decoder, 0.44 and 0.77 with the tutorial's; Keras' own mixed_bfloat16 policy takes 0.70 with
+either (python benchmarks/step_speed.py, two cores with AMX, TensorFlow 2.21).
 """
 
 import os
@@ -14,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-# A row a tap of a 4x4 kernel, a column a tap of a 3x3 kernel: 1 where, in a window of pixels that
-# are equal in fours, the latter meets the former's pixel; see _resize_and_convolve.
-_MEETS = np.float32([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
-_TAPS = np.kron(_MEETS, _MEETS)
+# One dimension of a 4x4 kernel (rows) and of a 3x3 kernel behind a nearest resize to double size
+# (columns): 1 where the tap of the latter reads the pixel of the former; see _resize_and_convolve.
+_READS = np.float32([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
+_TAPS = np.kron(_READS, _READS)
 _PROCESSOR_FILE = Path("/proc/cpuinfo")  # of Linux; elsewhere float32 it is
 
 
