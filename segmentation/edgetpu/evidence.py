@@ -1,66 +1,54 @@
-"""What is known of the Edge TPU's compiler: limits, versions, operations, and the sources."""
+"""What is known of the Edge TPU's compiler: evidence.json, a row a fact, each with its source.
 
+The lists of evidence.json:
+    sources           key -> where a fact comes from; every other row names one as "source"
+    mapped            operations seen mapped: version, input, output (shapes; null: not told)
+    left              operations seen left on the CPU, with the log's words
+    refused           files that the compiler refused, with the log's words
+    subgraphs         what the logs show of operations behind one on the CPU
+    builds            whole models timed on a USB stick: bytes, multiply-accumulates, milliseconds
+    tf25_max_version  highest version -> the builtin operations that TensorFlow 2.5.3 knows so far
+    coral_ops         the operations on coral.ai's list (its LSTM is the unidirectional one)
+docs/edgetpu.md says how to add a log.
+"""
 
+import json
+import math
+from pathlib import Path
 
-# What was seen mapped or refused. Sizes in bytes of int8 data; (height, width, channels).
+EVIDENCE = json.loads(Path(__file__).with_name("evidence.json").read_text(encoding="utf-8"))
+
 VERDICTS = ("REFUSED", "CPU", "RISK", "NOTE", "OK")  # worst first
-ON_CHIP_PARAMETER_BYTES = 5 * 2**20  # 5.2 MB were cached whole, of 6.1 MB 1.07 MiB were streamed
-USB_MS_PER_MB_OUTPUT = 11.5  # one measured stick
-LARGEST_SEEN_ACTIVATION = 655_360  # bytes
-LARGEST_SAFE_CONCATENATION = 800_000  # bytes; google-coral/edgetpu#309, #512
-LARGEST_SEEN_NEAREST = 96 * 96 * 192  # bytes
-LARGEST_SEEN_BILINEAR = (48, 48, 24)  # at a ratio of 2 (MoveNet)
-BILINEAR_MAX_RATIO = 4
-BILINEAR_MAX_BYTES = 5_000_000
-SEEN_TRANSPOSE_CONV = (  # the outputs of Coral's U-Net
-    (8, 8, 512), (16, 16, 256), (32, 32, 128), (64, 64, 64), (128, 128, 3))
-SOFTMAX_MAX_ELEMENTS = 16_000
-# Highest version of each builtin operation in TensorFlow 2.5.3's interpreter, measured with one
-# minimal model per operation and version. edgetpu_compiler 16.0 parses files with the operations of
-# TensorFlow 2.5: five of five public refusals are one above these. What isn't here it doesn't know.
-TF25_OPS_BY_MAX_VERSION = {
-    1: """
-        ADD_N CALL_ONCE CAST CEIL COMPLEX_ABS CONV_3D COS CUMSUM DENSIFY ELU
-        EMBEDDING_LOOKUP_SPARSE EXP EXPAND_DIMS FLOOR FLOOR_MOD HARD_SWISH HASHTABLE HASHTABLE_FIND
-        HASHTABLE_IMPORT HASHTABLE_LOOKUP HASHTABLE_SIZE IF IMAG L2_POOL_2D
-        LOCAL_RESPONSE_NORMALIZATION LOG LOGICAL_AND LOGICAL_NOT LOGICAL_OR LSH_PROJECTION
-        MATRIX_DIAG MATRIX_SET_DIAG NEG NON_MAX_SUPPRESSION_V4 NON_MAX_SUPPRESSION_V5 ONE_HOT POW
-        PRELU RANGE RANK REAL REDUCE_ANY REDUCE_PROD RELU_N1_TO_1 RESHAPE REVERSE_SEQUENCE RFFT2D
-        ROUND SCATTER_ND SEGMENT_SUM SELECT_V2 SHAPE SIN SKIP_GRAM SQRT SQUARE UNIQUE WHERE WHILE
-        ZEROS_LIKE""",
-    2: """
-        ARG_MAX ARG_MIN DEPTH_TO_SPACE DIV FAKE_QUANT FLOOR_DIV GREATER GREATER_EQUAL
-        L2_NORMALIZATION LEAKY_RELU LESS LESS_EQUAL LOG_SOFTMAX MIRROR_PAD QUANTIZE RSQRT SELECT
-        SPACE_TO_DEPTH SPLIT_V SQUARED_DIFFERENCE SQUEEZE SUM TILE TOPK_V2""",
-    3: """
-        ABS ADD AVERAGE_POOL_2D BATCH_TO_SPACE_ND BIDIRECTIONAL_SEQUENCE_LSTM
-        BIDIRECTIONAL_SEQUENCE_RNN BROADCAST_TO CONCATENATION EMBEDDING_LOOKUP EQUAL FILL GATHER_ND
-        LOGISTIC MAX_POOL_2D MEAN NOT_EQUAL PACK PAD PADV2 REDUCE_MAX REDUCE_MIN RELU RELU6
-        REVERSE_V2 RNN SOFTMAX SPACE_TO_BATCH_ND SPARSE_TO_DENSE TANH TRANSPOSE_CONV
-        UNIDIRECTIONAL_SEQUENCE_LSTM UNIDIRECTIONAL_SEQUENCE_RNN""",
-    4: """
-        BATCH_MATMUL DEQUANTIZE LSTM MAXIMUM MINIMUM MUL RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR
-        SPLIT SVDF UNPACK""",
-    5: "CONV_2D GATHER SLICE STRIDED_SLICE SUB TRANSPOSE",
-    6: "DEPTHWISE_CONV_2D",
-    9: "FULLY_CONNECTED",
-}
+# edgetpu_compiler 16.0 parses files with the operations of TensorFlow 2.5: five of five public
+# refusals are one version above these. What isn't here it doesn't know.
 TF25_MAX_VERSION = {
-    name: version for version, names in TF25_OPS_BY_MAX_VERSION.items() for name in names.split()}
-# The 40 operations of coral.ai/docs/edgetpu/models-intro (its LSTM is the unidirectional one).
-CORAL_OPS = frozenset("""
-    ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D EXPAND_DIMS FULLY_CONNECTED
-    L2_NORMALIZATION LOGISTIC LSTM UNIDIRECTIONAL_SEQUENCE_LSTM MAXIMUM MAX_POOL_2D MEAN MINIMUM MUL
-    PACK PAD PRELU QUANTIZE REDUCE_MAX REDUCE_MIN RELU RELU6 RELU_N1_TO_1 RESHAPE RESIZE_BILINEAR
-    RESIZE_NEAREST_NEIGHBOR RSQRT SLICE SOFTMAX SPACE_TO_DEPTH SPLIT SQUEEZE STRIDED_SLICE SUB SUM
-    SQUARED_DIFFERENCE TANH TRANSPOSE TRANSPOSE_CONV""".split())  # noqa: SIM905
+    name: int(version) for version, names in EVIDENCE["tf25_max_version"].items() for name in names}
+CORAL_OPS = frozenset(EVIDENCE["coral_ops"])
 COMPILED_OP = "edgetpu-custom-op"
-KNOWN_CUSTOM_OPS = (  # in TF 2.5's own interpreter
-    "TFLite_Detection_PostProcess", "AudioSpectrogram", "Mfcc")
+KNOWN_CUSTOM_OPS = {  # in TF 2.5's own interpreter, and what was seen left on the CPU
+    "AudioSpectrogram", "Mfcc",
+    *(row["operation"] for row in EVIDENCE["left"] if row.get("note") == "custom")}
 # Positions in an operation's list of inputs: weights and bias; a shape.
 WEIGHT_INPUTS = {
     "CONV_2D": (1, 2), "DEPTHWISE_CONV_2D": (1, 2), "FULLY_CONNECTED": (1, 2),
     "TRANSPOSE_CONV": (1, 3)}
 SHAPE_INPUT = {
-    "TRANSPOSE_CONV": 0, "RESHAPE": 1, "RESIZE_BILINEAR": 1, "RESIZE_NEAREST_NEIGHBOR": 1}
+    "TRANSPOSE_CONV": 0, "RESHAPE": 1, "RESIZE_BILINEAR": 1, "RESIZE_NEAREST_NEIGHBOR": 1,
+    "TILE": 1, "BROADCAST_TO": 1, "FILL": 0, "PAD": 1, "SLICE": 2}
 EIGHT_BIT = ("INT8", "UINT8")
+
+
+def find_mapped(name):
+    """Returns the rows of an operation that was seen mapped with a known output, largest first."""
+    rows = [row for row in EVIDENCE["mapped"] if row["operation"] == name and row["output"]]
+    return sorted(rows, key=lambda row: -math.prod(row["output"]))
+
+
+def find_left(name):
+    """Returns the rows of an operation that was seen left on the CPU, with known shapes."""
+    return [row for row in EVIDENCE["left"] if row["operation"] == name and row["output"]]
+
+
+def format_shape(shape):
+    """Returns a shape as 48x48x24, without the batch."""
+    return "x".join(map(str, shape[1:] or shape))

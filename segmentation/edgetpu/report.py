@@ -2,21 +2,11 @@
 
 import textwrap
 
-from segmentation.edgetpu.evidence import (
-    COMPILED_OP,
-    EIGHT_BIT,
-    ON_CHIP_PARAMETER_BYTES,
-    TF25_MAX_VERSION,
-    USB_MS_PER_MB_OUTPUT,
-    VERDICTS,
-)
+from segmentation.edgetpu.estimate import CACHE_BYTES, count_macs, estimate_time, format_estimate
+from segmentation.edgetpu.evidence import COMPILED_OP, EIGHT_BIT, TF25_MAX_VERSION, VERDICTS
 from segmentation.edgetpu.repair import unfuse_activations
-from segmentation.edgetpu.rules import (
-    is_tolerable,
-    judge_compiled_graph,
-    judge_graph,
-    largest_output,
-)
+from segmentation.edgetpu.rules import is_tolerable, judge_compiled_graph, judge_graph
+from segmentation.edgetpu.sizes import largest_output
 from segmentation.edgetpu.tflite_file import (
     Finding,
     buffer_bytes,
@@ -27,12 +17,12 @@ from segmentation.edgetpu.tflite_file import (
     view_graph,
 )
 
-REASON_WIDTH = 72  # columns for the reasons in the printed table
+WIDTH = 100  # columns of the printed report
 EXIT_CODES = {"REFUSED": 1, "CPU": 2, "RISK": 0, "OK": 0}
 
 
 def judge_file(model, graphs):
-    """Findings that belong to the file and to no single operation of it."""
+    """Returns the findings that belong to the file and to no single operation of it."""
     findings = []
     used = {op.opcodeIndex for graph in model.subgraphs for op in graph.operators or []}
     for number, code in enumerate(model.operatorCodes or []):
@@ -40,25 +30,13 @@ def judge_file(model, graphs):
         is_known = is_custom or code.version <= TF25_MAX_VERSION.get(name, 0)
         if number not in used and not is_known:
             reason = f"lists {name} version {code.version}, unknown to TF 2.5 (nothing uses it)"
-            findings.append(Finding("REFUSED", reason, "high"))
+            findings.append(Finding("REFUSED", reason, "TF 2.5.3"))
     ops = [op for graph in graphs for op in graph.ops]
     activation_types = {tensor.dtype for op in ops for tensor in op.activations}
     if activation_types and not activation_types & set(EIGHT_BIT):
-        reason = "model not quantized: nothing in it is int8 or uint8"  # edgetpu#168, #313
-        findings.append(Finding("REFUSED", reason, "high"))
+        reason = "model not quantized: nothing in it is int8 or uint8"
+        findings.append(Finding("REFUSED", reason, "edgetpu#168"))
     return findings
-
-
-def size_notes(parameter_bytes, outputs):
-    """Notes on what size costs: parameters beyond the chip's memory, output bytes over USB."""
-    notes = []
-    if parameter_bytes > ON_CHIP_PARAMETER_BYTES:
-        reason = "parameters above about 5 MiB are partly streamed at every image: slower"
-        notes.append(Finding("NOTE", reason, "medium"))
-    output_bytes = sum(tensor.bytes for tensor in outputs)
-    milliseconds = output_bytes / 1e6 * USB_MS_PER_MB_OUTPUT
-    reason = f"{output_bytes:,} bytes of output: about {milliseconds:.1f} ms over USB (one stick)"
-    return [*notes, Finding("NOTE", reason, "low")]
 
 
 def count_parameter_bytes(model):
@@ -69,7 +47,7 @@ def count_parameter_bytes(model):
 
 
 def table_rows(ops):
-    """One row a kind of operation (name, version, verdict), the worst verdict first."""
+    """Returns one row a kind of operation (name, version, verdict), the worst verdict first."""
     kinds = {}
     for op in ops:
         kinds.setdefault((op.name, op.version, op.verdict), []).append(op)
@@ -78,7 +56,7 @@ def table_rows(ops):
 
 
 def table_row(name, version, verdict, ops):
-    """The row of one kind of operation, all its distinct reasons in it."""
+    """Returns the row of one kind of operation, all its distinct findings in it."""
     outputs = [largest_output(op) for op in ops if op.outputs]
     largest = max(outputs, key=lambda tensor: tensor.bytes, default=None)
     findings = dict.fromkeys(finding for op in ops for finding in op.findings)
@@ -101,7 +79,7 @@ def as_dicts(findings):
 
 
 def verdict_sentence(verdict, ops, findings, is_compiled, is_repairable):
-    """The file's verdict as one sentence."""
+    """Returns the file's verdict as one sentence."""
     if not ops:
         return "there are no operations in this file."
     if verdict == "REFUSED":
@@ -110,30 +88,30 @@ def verdict_sentence(verdict, ops, findings, is_compiled, is_repairable):
         reasons = [finding.reason for finding in found if finding.verdict == "REFUSED"]
         repair = " It can be repaired by unfuse_activations." if is_repairable else ""
         return f"the compiler rejects this file: {names or 'as a whole'} ({reasons[0]}).{repair}"
+    at_risk = sum(op.verdict == "RISK" for op in ops)
     if verdict == "CPU":
         left = [op for op in ops if op.verdict == "CPU"]
         names = ", ".join(dict.fromkeys(op.name for op in left))
         hint = " Tolerable: conversions from and to float." if all(map(is_tolerable, left)) else ""
         state = "compiled; " if is_compiled else ""
-        count = f"{len(left)} of {len(ops)} operations"
-        return f"{state}{count} stay on the CPU: {names}.{hint}"
+        more = f"; of {at_risk} more it is not sure" if at_risk else ""
+        return f"{state}{len(left)} of {len(ops)} operations stay on the CPU: {names}{more}.{hint}"
     if is_compiled:
         return "compiled; no operation is left on the CPU."
     if verdict == "RISK":
-        count = sum(op.verdict == "RISK" for op in ops)
-        return f"no known obstacle, but {count} of {len(ops)} operations exceed what was mapped."
+        return f"no known obstacle, but {at_risk} of {len(ops)} operations exceed what was mapped."
     return "no known obstacle; the decision is the compiler's."
 
 
 def check_model(model):
     """Checks a .tflite file for the Edge TPU.
 
-    model: path of the file, or its bytes.
-    Returns a dictionary for json.dump: "verdict" (REFUSED, CPU, RISK or OK), "exit_code",
-    "sentence", "repairable" (unfuse_activations lifts the refusal), "compiled", "rows" (a dict
-    a kind of operation), "findings" (on the whole file), "operations", "operations_on_cpu",
-    "inputs", "outputs", "parameter_bytes", "on_chip_bytes_estimate" and "streamed_bytes_estimate"
-    (both None for a compiled file).
+    Args: model, path of the file, or its bytes.
+    Returns: dict that JSON can hold: verdict (REFUSED, CPU, RISK or OK), exit_code, sentence,
+        repairable (unfuse_activations lifts the refusal), compiled, rows (a dict a kind of
+        operation), findings (on the whole file), operations, operations_on_cpu, inputs, outputs,
+        parameter_bytes, macs; and, None for a compiled file, on_chip_bytes_estimate,
+        streamed_bytes_estimate and time_estimate (see estimate.estimate_time).
     Raises: InputError where there is no such file, or it is empty, damaged or no .tflite.
     """
     data = read_bytes(model)
@@ -148,7 +126,11 @@ def check_model(model):
     findings = [] if is_compiled else judge_file(flat, graphs)
     verdict = file_verdict(ops, findings)
     is_repairable = verdict == "REFUSED" and is_repaired_by_unfusing(data)
-    on_chip = None if is_compiled else min(parameter_bytes, ON_CHIP_PARAMETER_BYTES)
+    sizes = {"file_bytes": len(data), "macs": count_macs(ops),
+             "input_bytes": sum(tensor.bytes for tensor in graphs[0].inputs),
+             "output_bytes": sum(tensor.bytes for tensor in graphs[0].outputs),
+             "operations": len(ops)}
+    on_chip = None if is_compiled else min(parameter_bytes, CACHE_BYTES)
     return {
         "file": None if isinstance(model, (bytes, bytearray, memoryview)) else str(model),
         "verdict": verdict,
@@ -157,25 +139,27 @@ def check_model(model):
         "repairable": is_repairable,
         "compiled": is_compiled,
         "rows": table_rows(ops),
-        "findings": as_dicts(findings + size_notes(parameter_bytes, graphs[0].outputs)),
+        "findings": as_dicts(findings),
         "operations": len(ops),
         "operations_on_cpu": sum(op.verdict == "CPU" for op in ops),
         "inputs": [describe(tensor) for tensor in graphs[0].inputs],
         "outputs": [describe(tensor) for tensor in graphs[0].outputs],
         "parameter_bytes": parameter_bytes,
+        "macs": sizes["macs"],
         "on_chip_bytes_estimate": on_chip,
         "streamed_bytes_estimate": None if is_compiled else parameter_bytes - on_chip,
+        "time_estimate": None if is_compiled else estimate_time(sizes),
     }
 
 
 def file_verdict(ops, findings):
-    """The worst verdict of operations and file; a NOTE leaves a file OK."""
+    """Returns the worst verdict of operations and file; a NOTE leaves a file OK."""
     verdicts = {found.verdict for found in findings} | {op.verdict for op in ops}
     return min(verdicts - {"NOTE"}, key=VERDICTS.index, default="OK")
 
 
 def is_repaired_by_unfusing(data):
-    """Whether unfuse_activations turns a refused file into one that is not; found by doing it."""
+    """Returns whether unfuse_activations turns a refused file into one that is not; does it."""
     repaired = unfuse_activations(data)
     return repaired != data and check_model(repaired)["verdict"] != "REFUSED"
 
@@ -186,28 +170,59 @@ def describe(tensor):
 
 
 def format_report(report):
-    """The report of check_model as text: the table, the file's verdict and its bytes."""
-    columns = "{:<24}{:>7}{:>7}  {:<18}{:<9}"
-    head = columns.format("operation", "version", "count", "largest output", "verdict") + "reason"
-    lines = [head, "-" * len(head)]
+    """Returns check_model's report as text: what is not OK with its remedy, the rest in a line.
+
+    In brackets stands the source of each finding, a key of evidence.json.
+    """
+    lines = wrap(f"{report['verdict']}: {report['sentence']}")
+    groups = {}
     for row in report["rows"]:
-        size = "x".join(map(str, row["largest_output"]))
-        left = columns.format(row["name"], row["version"], row["count"], size, row["verdict"])
-        reasons = "; ".join(f"{why['reason']} [{why['confidence']}]" for why in row["reasons"])
-        lines += textwrap.wrap(reasons, len(left) + REASON_WIDTH, initial_indent=left,
-                               subsequent_indent=" " * len(left))
-    lines += ["", f"{report['verdict']}: {report['sentence']}"]
-    lines += [f"{why['verdict']}: {why['reason']} [{why['confidence']}]"
-              for why in report["findings"]]
-    lines += [f"Parameters: {report['parameter_bytes']:,} bytes.{memory_text(report)}",
-              "In brackets: how sure each reason is."]
+        found = tuple(tuple(why.values()) for why in row["reasons"])
+        if row["verdict"] not in ("OK", "NOTE") or row["name"] == COMPILED_OP:
+            groups.setdefault(found, []).append(row)
+    for rows in groups.values():
+        lines += format_group(rows)
+    lines += [f"{why['verdict']}: {why['reason']} [{why['source']}]" for why in report["findings"]]
+    for verdict, title in (("NOTE", "No known limit, but larger than any seen mapped"),
+                           ("OK", "OK, seen mapped at their size or on coral.ai's list")):
+        rows = [row for row in report["rows"]
+                if row["verdict"] == verdict and row["name"] != COMPILED_OP]
+        kinds = ", ".join(f"{row['count']} {row['name']}" for row in rows)
+        sources = ", ".join(dict.fromkeys(why["source"] for row in rows for why in row["reasons"]))
+        lines += wrap(f"{title}: {kinds} [{sources}]") if rows else []
+    lines += wrap(memory_text(report))
+    if report["verdict"] in ("RISK", "OK") and report["time_estimate"]:
+        lines += wrap(format_estimate(report["time_estimate"]))
     return "\n".join(lines)
 
 
+def format_group(rows):
+    """Returns the lines of kinds of operations with the same findings: why, and what to change."""
+    heads = [f"{row['count']} {row['name']} version {row['version']}" for row in rows]
+    if len(rows) == 1 and rows[0]["largest_output"]:
+        size = rows[0]["largest_output"]
+        heads[0] += f", output up to {'x'.join(map(str, size[1:] or size))}"
+    lines = wrap(", ".join(heads), 2)
+    for why in rows[0]["reasons"]:
+        lines += wrap(f"{why['verdict']}: {why['reason']} [{why['source']}]", 6)
+    for remedy in dict.fromkeys(why["remedy"] for why in rows[0]["reasons"] if why["remedy"]):
+        lines += wrap(f"-> {remedy}", 6)
+    return lines
+
+
+def wrap(text, indent=0):
+    """Returns a paragraph as lines of at most WIDTH columns, the first indented by 2 less."""
+    return textwrap.wrap(text, WIDTH, initial_indent=" " * indent,
+                         subsequent_indent=" " * (indent + 2))
+
+
 def memory_text(report):
-    """Where the parameters lie: the estimate, or the size of the compiled program."""
+    """Returns where the parameters lie: the estimate, or the size of the compiled program."""
     if report["compiled"]:
         program = sum(row["program_bytes"] for row in report["rows"])
-        return f" Compiled programs, parameters included: {program:,} bytes."
-    on_chip, streamed = report["on_chip_bytes_estimate"], report["streamed_bytes_estimate"]
-    return f" Estimate: {on_chip:,} stay on the chip, {streamed:,} are streamed at every image."
+        return f"Compiled programs, parameters included: {program:,} bytes."
+    parameters, streamed = report["parameter_bytes"], report["streamed_bytes_estimate"]
+    if not streamed:
+        return f"Parameters: {parameters:,} bytes, all of which should stay on the chip."
+    return (f"Parameters: {parameters:,} bytes, of which about {streamed:,} are streamed at every "
+            f"image: slower (up to 5.85 MB were seen to stay on the chip).")

@@ -28,7 +28,9 @@ class Tensor:
 
     name: str
     shape: tuple
-    has_dynamic_shape: bool
+    has_unknown_size: bool  # its shape holds -1
+    free_dimensions: list  # positions that its signature leaves open (-1)
+    is_state: bool  # kept from one run to the next, as an LSTM's
     dtype: str  # "INT8"
     scale: float | None
     zero_point: int | None
@@ -46,11 +48,12 @@ class Tensor:
 
 
 class Finding(NamedTuple):
-    """What a rule says of an operation or of the file."""
+    """What a rule says of an operation or of the file; source is a key of evidence.json."""
 
     verdict: str
     reason: str
-    confidence: str
+    source: str
+    remedy: str = ""
 
 
 @dataclass
@@ -204,7 +207,10 @@ def view_tensor(tensor, model):
     return Tensor(
         name=to_text(tensor.name),
         shape=shape,
-        has_dynamic_shape=min(dims + to_ints(tensor.shapeSignature), default=0) < 0,
+        has_unknown_size=min(dims, default=0) < 0,
+        free_dimensions=[place for place, dim in enumerate(to_ints(tensor.shapeSignature))
+                         if dim < 0],
+        is_state=bool(tensor.isVariable),
         dtype=dtype,
         scale=float(scales[0]) if len(scales) == 1 else None,
         zero_point=zero_points[0] if len(scales) == 1 else None,

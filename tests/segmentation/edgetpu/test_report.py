@@ -19,11 +19,11 @@ from tflite_by_hand import (
     operation,
     tflite,
     transpose_conv,
-    unary,
     verdicts,
 )
 
 from segmentation.edgetpu import __main__
+from segmentation.edgetpu.estimate import format_estimate
 from segmentation.edgetpu.repair import unfuse_activations
 from segmentation.edgetpu.report import check_model, format_report
 
@@ -62,22 +62,35 @@ def test_parameters_and_what_stays_on_chip():
     report = check_model(PLAIN_CONV)
     assert report["parameter_bytes"] == 4 * 3 * 3 * 4 + 4 * 4  # int8 weights and int32 biases
     assert (report["on_chip_bytes_estimate"], report["streamed_bytes_estimate"]) == (160, 0)
-    assert not any("5 MiB" in finding["reason"] for finding in report["findings"])
+    assert "Parameters: 160 bytes, all of which should stay" in format_report(report)
     weights = constant(np.ones((1, 6_000_000)))
     data = tflite(
         [operation("FULLY_CONNECTED", ["x", "w"], ["y"], 4, "FullyConnectedOptions")],
         {"x": activation(1, 6_000_000), "w": weights, "y": activation(1, 1)},
     )
     report = check_model(data)
-    assert report["streamed_bytes_estimate"] == 6_000_000 - 5 * 2**20
-    assert any("5 MiB" in finding["reason"] for finding in report["findings"])
+    assert report["streamed_bytes_estimate"] == 6_000_000 - 5.5 * 2**20
+    assert "about 232,832 are streamed at every image" in format_report(report)
 
 
-def test_output_bytes_are_noted():
-    report = check_model(unary("RELU", activation(1, 1000, 200), activation(1, 1000, 200), 2))
-    note = report["findings"][0]
-    assert (note["verdict"], report["verdict"]) == ("NOTE", "OK")
-    assert note["reason"].startswith("200,000 bytes of output: about 2.3 ms")
+def test_the_estimate_is_one_line_of_what_could_be_mapped():
+    mapped = check_model(PLAIN_CONV)
+    assert mapped["macs"] == 16 * 16 * 4 * 3 * 3 * 4
+    assert format_estimate(mapped["time_estimate"]) in " ".join(format_report(mapped).split())
+    left = check_model(chain("HARD_SWISH", types=["INT8"] * 2))
+    assert left["time_estimate"] and "Estimate" not in format_report(left)
+
+
+def test_what_is_not_ok_stands_first_and_all_others_in_a_line():
+    lines = format_report(check_model(chain("RELU", "HARD_SWISH", "FLOOR_DIV", "TANH", "LOGISTIC",
+                                            types=["INT8"] * 6))).splitlines()
+    assert lines[0].startswith("CPU: 2 of 5 operations stay on the CPU: HARD_SWISH, FLOOR_DIV")
+    assert lines[1:3] == ["  1 HARD_SWISH version 1, 1 FLOOR_DIV version 1",
+                          "      CPU: operation not supported (not among the 40 of coral.ai) "
+                          "[coral.ai]"]
+    assert lines[3] == "  1 TANH version 1, 1 LOGISTIC version 1"
+    assert lines[-2] == ("OK, seen mapped at their size or on coral.ai's list: 1 RELU [coral.ai]")
+    assert max(map(len, lines)) <= 100
 
 
 def test_rows_count_kinds_and_show_the_largest_output():
@@ -143,7 +156,7 @@ def test_exit_codes_and_the_written_report(tmp_path, capsys, data, code):
     assert __main__.main([str(path)]) == code
     report = json.loads((tmp_path / "edgetpu_report.json").read_text())
     assert report["exit_code"] == code and report["file"] == str(path)
-    assert report["sentence"] in capsys.readouterr().out
+    assert report["sentence"] in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_command_does_not_start_tensorflow(tmp_path):

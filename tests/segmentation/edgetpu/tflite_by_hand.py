@@ -194,11 +194,11 @@ def concatenation(other, fused=0, shape=(1, 8, 8, 4), third=None):
     )
 
 
-def mean(axes, channels=4):
+def mean(axes, channels=4, size=(8, 8)):
     return unary(
         "MEAN",
-        activation(1, 8, 8, channels),
-        activation(1, 8, 8, channels),
+        activation(1, *size, channels),
+        activation(1, 1, 1, channels),
         2,
         "ReducerOptions",
         {"axes": constant(axes, "INT32")},
