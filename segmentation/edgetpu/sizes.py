@@ -51,7 +51,7 @@ def fits(op, row):
 
 
 def as_large_as_left(op):
-    """A MEAN or a RESIZE_BILINEAR no smaller than those that were left on the CPU for their size."""
+    """A MEAN or a RESIZE_BILINEAR no smaller than those that were left on the CPU for it."""
     before, after = op.inputs[0].shape if op.inputs[0] else (), largest_output(op).shape
     rows = find_left(op.name)
     if op.name == "RESIZE_BILINEAR":
