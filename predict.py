@@ -1,114 +1,293 @@
-"""Runs the int8 model on a folder of images, on one image or on a camera; needs no TensorFlow.
+"""Runs the int8 model on pictures, a camera, a stream or a video; needs no TensorFlow.
 
     python predict.py
 
-To a Coral go predict.py, the folder device/, the .tflite files and model.json; it needs numpy,
-pillow, libedgetpu and one TFLite runtime (ai-edge-litert, tflite-runtime or tensorflow).
-Leaves in RESULT_DIR masks/ (palette PNGs: the pixel is the class) and overlays/ (to look at, with
-a legend), and prints median times. Exit code 1 where a picture can't be read.
+To a Coral goes the folder output/device that tflite_convert.py makes; docs/coral.md has every step.
+Leaves in RESULT_DIR masks/ (palette PNGs: the pixel is the class), overlays/ (to look at, with a
+legend) and areas.csv (the share of each class), and prints median times. Exit code 1 where a
+picture can't be read or a camera stops.
 """
 
+import contextlib
+import faulthandler
 import os
+import queue
+import sys
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from device.drawing import save_mask, save_overlay
-from device.errors import list_names, run_script
+from device.areas import (
+    check_alert,
+    count_areas,
+    find_alerts,
+    format_alert,
+    format_json_line,
+    open_area_table,
+)
+from device.drawing import draw_overlay, save_mask, save_overlay
+from device.errors import InputError, list_names, run_script
 from device.images import load_image, resize_image
-from device.model_info import TFLITE_FILE, find_output_dir, read_classes
-from device.sources import fit_image, read_camera, read_files
-from device.tflite import choose_model, model_shape, most_likely_classes, open_model, run_model
+from device.live import is_live, kind_of, read_frames
+from device.model_info import find_output_dir
+from device.progress import Progress, StepClock, say
+from device.segmenter import Segmenter
+from device.sources import list_pictures
+from device.view import open_view
+
+# Paths count from the folder of this file.
 
 # Model
-MODEL_PATH = None  # None: model_int8.tflite in main.py's OUTPUT_DIR, or beside this file. Where the
-# Edge TPU is, the *_edgetpu.tflite beside it is taken
+MODEL_PATH = None  # None: model_int8.tflite in main.py's OUTPUT_DIR, or beside this file
 DELEGATE = "auto"  # the Edge TPU if it is there; None: the CPU; a library's name: only that
+DEVICE = None  # which Edge TPU: None: the first; "usb", "pci", "usb:1". A list, ["usb:0", "usb:1"]:
+# the pictures of a folder are dealt out to them
+RUNTIME = None  # None: the first installed of "tflite-runtime", "ai-edge-litert", "tensorflow"
 THREADS = os.cpu_count() or 1  # of the CPU
 
 # Pictures
-IMAGES = "sample_data/images"  # a folder, an image, or a camera: its number, or "/dev/video0"
-CAMERA_FRAMES = 100  # a camera is read so often; Ctrl-C ends it sooner
+IMAGES = None  # None: the folder images beside this file, else sample_data/images. A folder, an
+# image, a video file, a stream ("rtsp://..."), a camera (0, "/dev/video0"), or "picamera2": the
+# Raspberry Pi's camera module
+CAMERA_FRAMES = None  # of a camera, stream or video; None: until Ctrl-C, or the video's end
 KEEP_ASPECT = False  # False stretches to the model's size, exactly as in training; True pads
 FULL_SIZE = True  # resizes the logits (not the mask) to the picture's size; False: the model's size
 
 # Results
 RESULT_DIR = None  # None: the folder predictions beside the model
+SAVE = None  # "both", "masks", "overlays", "nothing"; None: both, but of an endless source nothing
 OVERLAY_SIDE = 1280  # pixels of an overlay's longer side at most; masks keep their size
+ALERT = None  # {"duck": 0.002}: a line when a class covers more than this share of the picture
+JSON_LINES = False  # True: standard output has one line of JSON a picture and nothing else
+
+# What it shows
+VIEW = None  # "window", or a port (8080): a page for browsers with the overlay and the shares
+VIEW_HOST = "127.0.0.1"  # this machine alone; "0.0.0.0": all who reach it can look, unencrypted
+
 WARM_UP = 3  # runs on an empty image before the first picture, because the first ones are slower
 
-STEPS = ("load", "resize", "inference", "mask")
+STEPS = ("load", "resize", "inference", "mask", "save", "show")
+SAVE_KINDS = {"both": ("masks", "overlays"), "masks": ("masks",), "overlays": ("overlays",),
+              "nothing": ()}
+HERE = Path(__file__).parent
+RATE_FRAMES = 20  # over so many the frames per second on the page are averaged
 
 
-def run_pictures(interpreter, image_size, pictures, save):
-    """Predicts all pictures and calls save(picture, mask uint8) with each.
+def find_images_source():
+    """Returns IMAGES; a path counts from this file's folder."""
+    if IMAGES is None:
+        return HERE / ("images" if (HERE / "images").is_dir() else "sample_data/images")
+    is_path = kind_of(IMAGES) in ("files", "video") and "://" not in str(IMAGES)
+    return HERE / IMAGES if is_path else IMAGES
 
-    Returns: for each picture the seconds that STEPS took; saving is no part of them.
+
+def choose_kinds(source):
+    """Returns what is saved: "masks", "overlays", both or nothing, as a tuple.
+
+    Raises: InputError where SAVE is none of SAVE_KINDS.
     """
-    seconds, moments = [], [time.perf_counter()]
+    if SAVE is not None and SAVE not in SAVE_KINDS:
+        raise InputError(f"SAVE is {SAVE!r}, but it must be None or one of "
+                         f"{', '.join(SAVE_KINDS)}.")
+    is_endless = is_live(source) and CAMERA_FRAMES is None
+    return SAVE_KINDS[SAVE or ("nothing" if is_endless else "both")]
+
+
+def open_segmenters(source, tell):
+    """Returns a Segmenter, or where DEVICE is a list one for each Edge TPU."""
+    path = HERE / MODEL_PATH if MODEL_PATH else find_output_dir(HERE)
+    devices = DEVICE if isinstance(DEVICE, (list, tuple)) else [DEVICE]
+    if kind_of(source) != "files":
+        devices = devices[:1]  # frames come one at a time
+    segmenters = [Segmenter(path, DELEGATE, device, RUNTIME, THREADS, KEEP_ASPECT, tell)
+                  for device in devices]
+    for segmenter in segmenters:
+        for _ in range(WARM_UP):
+            segmenter.run(np.zeros((*segmenter.image_size, 3), np.uint8))
+    return segmenters
+
+
+def predict_all(segmenters, pictures, kinds, folder, failures):
+    """Predicts and saves pictures, each with a segmenter that is free.
+
+    Yields: for each picture it, the PIL image, the mask and its StepClock, in the pictures' order.
+    """
+    free = queue.SimpleQueue()
+    for segmenter in segmenters:
+        free.put(segmenter)
+
+    def predict_one(entry):
+        """Predicts one picture; returns None where it can't be read."""
+        picture, waited = entry
+        clock, segmenter = StepClock(STEPS), free.get()
+        try:
+            clock.seconds["load"] = waited
+            try:
+                image, size = picture.load()
+            except InputError as error:
+                failures.append(str(error))
+                return None
+            clock.mark("load")
+            mask, _ = segmenter.predict(image, size if FULL_SIZE else None, clock.mark)
+            save_results(folder, kinds, picture, image, mask, segmenter)
+            clock.mark("save")
+            return picture, image, mask, clock
+        finally:
+            free.put(segmenter)
+
+    if len(segmenters) == 1:
+        yield from filter(None, map(predict_one, time_waiting(pictures)))
+        return
+    pool = ThreadPoolExecutor(len(segmenters))
     try:
-        for picture in pictures:
-            moments.append(time.perf_counter())
-            image, box = fit_image(picture.image, image_size, KEEP_ASPECT)
-            moments.append(time.perf_counter())
-            logits = run_model(interpreter, image)
-            moments.append(time.perf_counter())
-            ratio = np.tile(np.divide(logits.shape[1::-1], image_size[::-1]), 2)  # 1, or below
-            mask_size = picture.size if FULL_SIZE else (box[3] - box[1], box[2] - box[0])
-            mask = most_likely_classes(logits, mask_size, tuple(box * ratio))
-            seconds.append(np.diff([*moments, time.perf_counter()]))
-            save(picture, mask)
-            moments = [time.perf_counter()]
-    except KeyboardInterrupt:
-        print("Stopped by Ctrl-C.")
-    return seconds
+        yield from filter(None, pool.map(predict_one, time_waiting(pictures)))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def save_results(folder, picture, mask, class_names, colors):
-    """Writes masks/name.png and overlays/name.jpg, the latter no larger than OVERLAY_SIDE."""
-    save_mask(folder / "masks" / f"{picture.name}.png", mask, colors)
-    scale = min(1, OVERLAY_SIDE / max(mask.shape))
-    size = [max(1, round(scale * side)) for side in mask.shape]
-    image = load_image(picture.path, size)[0] if picture.path else picture.image
-    save_overlay(folder / "overlays" / f"{picture.name}.jpg", resize_image(image, size),
-                           mask, class_names, colors)
+def time_waiting(pictures):
+    """Yields each picture with the seconds that it was waited for: a camera gives so many."""
+    start = time.perf_counter()
+    for picture in pictures:
+        yield picture, time.perf_counter() - start
+        start = time.perf_counter()
 
 
-def format_times(seconds):
-    """Returns the table of median milliseconds that STEPS took, and all together."""
-    columns = np.column_stack([seconds, np.sum(seconds, axis=1)])
-    medians = 1000 * np.median(columns, axis=0)
-    title = f"median of {len(seconds)} picture(s)"
-    return (title + "".join(f"{step:>11}" for step in (*STEPS, "together")) + "\n"
-            + f"{'milliseconds':<{len(title)}}" + "".join(f"{value:>11.2f}" for value in medians))
+def save_results(folder, kinds, picture, image, mask, segmenter):
+    """Writes masks/name.png and overlays/name.jpg, the latter no larger than OVERLAY_SIDE.
+
+    Raises: InputError where they can't be written.
+    """
+    with writing_to(folder):
+        if "masks" in kinds:
+            save_mask(folder / "masks" / f"{picture.name}.png", mask, segmenter.colors)
+        if "overlays" in kinds:
+            size = limit_size(mask.shape)
+            if picture.path:  # its image may be smaller than the picture in the file
+                image = load_image(picture.path, size)[0]
+            save_overlay(folder / "overlays" / f"{picture.name}.jpg", resize_image(image, size),
+                         mask, segmenter.class_names, segmenter.colors)
+
+
+@contextlib.contextmanager
+def writing_to(folder):
+    """Turns the operating system's refusal to write into an InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"The results can't be written to {folder} ({error.strerror}): free "
+                         f"space, correct RESULT_DIR, or set SAVE.") from error
+
+
+def limit_size(size):
+    """Returns a (height, width), made smaller where a side is above OVERLAY_SIDE."""
+    scale = min(1, OVERLAY_SIDE / max(size))
+    return [max(1, round(scale * side)) for side in size]
+
+
+def show(view, segmenter, image, mask, areas, moments):
+    """Shows the overlay with frames per second and the share of each class; returns: go on?"""
+    size = limit_size((image.height, image.width))
+    rate = (len(moments) - 1) / (moments[-1] - moments[0]) if len(moments) > 1 else 0
+    names = [f"{name} {share:.1%}" for name, share in zip(segmenter.class_names,
+                                                          areas / areas.sum())]
+    return view.show(draw_overlay(resize_image(image, size), mask, names, segmenter.colors,
+                                  f"{rate:.1f} frames per second"))
+
+
+def format_times(clocks, seconds):
+    """Returns the table of median milliseconds that STEPS took, and frames per second of all."""
+    table = np.array([list(clock.seconds.values()) for clock in clocks])
+    steps = [step for step, column in zip(STEPS, table.T) if column.any()]
+    table = np.column_stack([table[:, [STEPS.index(step) for step in steps]], table.sum(1)])
+    title = f"median of {len(clocks)} picture(s)"
+    return (title + "".join(f"{step:>11}" for step in (*steps, "together")) + "\n"
+            + f"{'milliseconds':<{len(title)}}"
+            + "".join(f"{1000 * value:>11.2f}" for value in np.median(table, axis=0))
+            + f"\n{len(clocks) / seconds:.1f} frames per second, everything included")
+
+
+def run(segmenters, pictures, count, kinds, folder, failures, tell):
+    """Predicts all pictures, writes and prints what is known of each; returns their StepClocks.
+
+    Ctrl-C, a closed window, or an Edge TPU that can't go on end it; what was done is kept.
+    Args: count of pictures, None: not known.
+    """
+    first, clocks, before = segmenters[0], [], []
+    moments, progress = deque(maxlen=RATE_FRAMES), Progress("Predicting", count)
+    with contextlib.ExitStack() as stack:
+        if hasattr(pictures, "close"):  # a camera's
+            stack.callback(pictures.close)
+        with writing_to(folder):
+            add_areas = stack.enter_context(open_area_table(folder / "areas.csv",
+                                                            first.class_names))
+        view = open_view(VIEW, VIEW_HOST)
+        if view:
+            stack.callback(view.close)
+        try:
+            for picture, image, mask, clock in predict_all(segmenters, pictures, kinds, folder,
+                                                           failures):
+                clock.restart()
+                areas = count_areas(mask, len(first.class_names))
+                alerts = find_alerts(areas, first.class_names, ALERT)
+                with writing_to(folder):
+                    add_areas(picture.name, areas)
+                if JSON_LINES:
+                    say(format_json_line(picture.name, areas, first.class_names, alerts))
+                elif alerts and (picture.path or alerts != before):  # of a camera: what is new
+                    say(format_alert(picture.name, alerts, areas, first.class_names, ALERT))
+                before = alerts
+                clock.mark("save")
+                clocks.append(clock)
+                moments.append(time.perf_counter())
+                progress.show(len(clocks))
+                if view and not show(view, first, image, mask, areas, moments):
+                    break
+                clock.mark("show" if view else "save")
+        except KeyboardInterrupt:
+            tell("Stopped by Ctrl-C.")
+        except BrokenPipeError:  # predict.py | head
+            tell("Stopped: no one reads the lines any more.")
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except InputError as error:
+            if not clocks:
+                raise
+            failures.append(str(error))
+    return clocks
 
 
 def main():
-    """Predicts all pictures; returns the exit code: 1 where some could not be read, else 0."""
-    path = MODEL_PATH or find_output_dir(Path(__file__).parent) / TFLITE_FILE
-    path, delegate, sentence = choose_model(path, DELEGATE)
-    print(sentence)
-    interpreter = open_model(path, THREADS, delegate)
-    image_size, num_classes = model_shape(interpreter)
-    class_names, colors = read_classes(path.parent, num_classes)
-    folder, failures = Path(RESULT_DIR or path.parent / "predictions"), []
-    for kind in ("masks", "overlays"):
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-    for _ in range(WARM_UP):
-        run_model(interpreter, np.zeros((*image_size, 3), np.uint8))
-    is_camera = isinstance(IMAGES, int) or str(IMAGES).startswith("/dev/video")
-    pictures = (read_camera(IMAGES, CAMERA_FRAMES, failures) if is_camera
-                else read_files(IMAGES, image_size, failures))
-    seconds = run_pictures(
-        interpreter, image_size, pictures,
-        lambda picture, mask: save_results(folder, picture, mask, class_names, colors))
-    if seconds:
-        print(f"{format_times(seconds)}\nLook at {folder / 'overlays'} and {folder / 'masks'}.")
+    """Predicts all pictures; returns the exit code: 1 where something failed, else 0."""
+    def tell(text):
+        """Prints a sentence; beside lines of JSON on the error output."""
+        print(text, file=sys.stderr if JSON_LINES else sys.stdout, flush=True)
+
+    source, failures = find_images_source(), []
+    kinds = choose_kinds(source)
+    segmenters = open_segmenters(source, tell)
+    check_alert(ALERT, segmenters[0].class_names)
+    if kind_of(source) == "files":
+        pictures = list_pictures(source, segmenters[0].image_size)
+        count = len(pictures)
+    else:
+        count, pictures = CAMERA_FRAMES, read_frames(source, CAMERA_FRAMES, failures)
+    folder = HERE / RESULT_DIR if RESULT_DIR else segmenters[0].path.parent / "predictions"
+    with writing_to(folder):
+        for kind in ("", *kinds):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    clocks = run(segmenters, pictures, count, kinds, folder, failures, tell)
+    if clocks:
+        tell(format_times(clocks, time.perf_counter() - start))
+        tell(f"Look at {', '.join(str(folder / name) for name in (*kinds[::-1], 'areas.csv'))}.")
     if failures:
-        print(f"FAILED: {len(failures)} picture(s) can't be used: {list_names(failures)}")
+        tell(f"FAILED: {len(failures)} picture(s) can't be used: {list_names(failures)}")
     return 1 if failures else 0
 
 
 if __name__ == "__main__":
+    faulthandler.enable()  # where a library crashes, Python says at which line
     run_script(main)

@@ -6,7 +6,8 @@ Reads model.keras and model.json in OUTPUT_DIR and calibrates with the training 
 model.json names. Writes model_int8.tflite: batch 1, int8 in (pixel - 128), int8 out (logits), no
 float operation. Compares every operation with what the Edge TPU's compiler is known to take
 (edgetpu_report.json). Where edgetpu_compiler is installed it is run and leaves
-model_int8_edgetpu.tflite. Exit code 1 where the compiler refuses the file, or would.
+model_int8_edgetpu.tflite. Exit code 1 where the compiler refuses the file, or would; else
+output/device is the folder to copy to a device.
 """
 
 from pathlib import Path
@@ -19,6 +20,7 @@ from device.files import write_json, write_whole
 from device.model_info import TFLITE_FILE, read_model_info
 from get_model import load_model
 from import_data import CALIBRATION_FIELDS, load_calibration_images
+from segmentation.device_folder import record_hashes, write_device_folder
 from segmentation.edgetpu.compiler import (
     compile_model,
     find_compiler,
@@ -101,12 +103,16 @@ def main():
     report = check_model(path)
     print(format_report(report))
     report["compiler"] = compile_for_edgetpu(path)
+    failed = report["compiler"] is not None and not report["compiler"]["success"]
+    record_hashes(output_dir, compiled=report["compiler"] is not None and not failed)
     write_json(path.with_name("edgetpu_report.json"), report)
     print(f"{path}: {len(model_bytes):,} bytes, every tensor int8 (biases int32)")
     print(f"input: {INPUT_TYPE}, scale {in_scale:.8f}, zero point {in_zero}; "
           f"output: {OUTPUT_TYPE}, scale {out_scale:.8f}, zero point {out_zero}")
-    failed = report["compiler"] is not None and not report["compiler"]["success"]
-    return 1 if failed or report["exit_code"] == 1 else 0
+    if failed or report["exit_code"] == 1:
+        return 1
+    print(f"Copy {write_device_folder(output_dir)} to the device: all that it needs is in there.")
+    return 0
 
 
 if __name__ == "__main__":

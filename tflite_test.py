@@ -19,7 +19,8 @@ from device.drawing import color_mask, save_grid
 from device.errors import InputError, run_script
 from device.files import write_json
 from device.model_info import TFLITE_FILE, read_model_info
-from device.tflite import choose_model, model_shape, open_model, run_model
+from device.segmenter import Segmenter
+from device.tflite import model_shape, open_model, run_model
 from get_model import load_model
 from import_data import (
     CALIBRATION_FIELDS,
@@ -83,11 +84,10 @@ def run_edgetpu(folder, images):
     """Returns what run_int8 does, but on the Edge TPU, or None, None where it is not there."""
     if DELEGATE is None:
         return None, None
-    path, delegate, sentence = choose_model(folder / TFLITE_FILE, DELEGATE)
-    print(sentence)
-    if delegate is None:
+    segmenter = Segmenter(folder, DELEGATE)
+    if not segmenter.is_on_edgetpu:
         return None, None
-    return run_int8(open_model(path, delegate=delegate), images)
+    return _run_each(lambda image: segmenter.run(image).argmax(-1), images)
 
 
 def compare(info, labels, keras_predictions, int8_predictions):

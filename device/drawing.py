@@ -56,18 +56,25 @@ def save_mask(path, mask, colors, compress_level=None):
     write_whole(path, lambda file: picture.save(file, "PNG", **options))
 
 
-def save_overlay(path, image, mask, class_names, colors):
-    """Saves a JPEG of an image with its mask over it and a legend of the classes below.
+def draw_overlay(image, mask, class_names, colors, caption=""):
+    """Draws an image with its mask over it, and below a caption and a legend of the classes.
 
     Args: image uint8 (height, width, 3), mask uint8 of any size: it is resized to the image's.
+    Returns: RGB PIL image.
     """
     height, width = image.shape[:2]
-    legend = _legend(class_names, colors, max(width, 320), load_font())
+    legend = _legend(class_names, colors, max(width, 320), load_font(), caption)
     canvas = Image.new("RGB", (legend.width, height + legend.height), "white")
-    laid = overlay(image, resize_label(mask, (height, width)), colors)
-    canvas.paste(Image.fromarray(laid), (0, 0))
+    covered = overlay(image, resize_label(mask, (height, width)), colors)
+    canvas.paste(Image.fromarray(covered), (0, 0))
     canvas.paste(legend, (0, height))
-    write_whole(path, lambda file: canvas.save(file, "JPEG", quality=90))
+    return canvas
+
+
+def save_overlay(path, image, mask, class_names, colors):
+    """Saves what draw_overlay draws as a JPEG."""
+    picture = draw_overlay(image, mask, class_names, colors)
+    write_whole(path, lambda file: picture.save(file, "JPEG", quality=90))
 
 
 def save_grid(path, rows, titles, class_names, colors, row_titles=None):
@@ -106,9 +113,9 @@ def load_font(size=14):
         return ImageFont.load_default()
 
 
-def _legend(class_names, colors, width, font):
-    """Draws colored squares with the class names, as many lines as they need."""
-    square, line, places, left, top = 14, 24, [], 0, 4
+def _legend(class_names, colors, width, font, caption=""):
+    """Draws a caption, and colored squares with the class names, as many lines as they need."""
+    square, line, places, left, top = 14, 24, [], 0, 4 + (24 if caption else 0)
     for name in class_names:
         needed = square + 6 + int(font.getlength(name)) + 18
         if left and left + needed > width:
@@ -117,6 +124,7 @@ def _legend(class_names, colors, width, font):
         left += needed
     legend = Image.new("RGB", (width, top + line), "white")
     draw = ImageDraw.Draw(legend)
+    draw.text((0, 3), caption, "black", font)
     for name, color, (left, top) in zip(class_names, colors, places):
         draw.rectangle((left, top, left + square, top + square), tuple(map(int, color)), "black")
         draw.text((left + square + 6, top - 1), name, "black", font)

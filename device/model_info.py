@@ -18,6 +18,7 @@ MAX_SIDE = 8192  # pixels of a model's input; an Edge TPU takes far less
 SIZE_STEP = 32  # the encoder halves the image five times
 DECODER_BLOCKS = 4
 ENCODER_ALPHAS = 0.35, 0.5, 0.75, 1.0, 1.3, 1.4  # widths for which Keras has ImageNet weights
+SHA256 = re.compile("[0-9a-f]{64}")
 # Control characters could write over a terminal, surrogates can't be printed at all.
 UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -136,6 +137,9 @@ MODEL_INFO_FORMS = {  # field: function that returns its wrong values, what they
     "image_dir": _FOLDER, "label_dir": _FOLDER,
     "validation_image_dir": _FOLDER, "validation_label_dir": _FOLDER,
     "training_images": _FILE_NAMES, "validation_images": _FILE_NAMES,
+    "tflite_sha256": (_one(lambda value: isinstance(value, dict) and all(
+        _is_file_name(name) and isinstance(sha256, str) and SHA256.fullmatch(sha256)
+        for name, sha256 in value.items())), "the SHA-256 of each .tflite, by its file name"),
 }
 
 

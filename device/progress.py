@@ -1,9 +1,14 @@
-"""Progress of work that takes longer than two seconds."""
+"""What a script says while it works: sentences, the progress of long work, and its times."""
 
 import sys
 import time
 
 PROGRESS_SECONDS = 2.0  # work longer than this shows how far it is
+
+
+def say(text):
+    """Prints a sentence at once, even into a file: a crash right after it must not swallow it."""
+    print(text, flush=True)
 
 
 class Progress:
@@ -18,3 +23,20 @@ class Progress:
         if now - self.shown > PROGRESS_SECONDS:
             self.shown = now
             print(f"{self.title}: {done} of {self.count}", file=sys.stderr, flush=True)
+
+
+class StepClock:
+    """Adds up the seconds that each step of a picture takes, in seconds[step]."""
+
+    def __init__(self, steps):
+        self.seconds, self._moment = dict.fromkeys(steps, 0.0), time.perf_counter()
+
+    def restart(self):
+        """Leaves out the time since the last mark: the picture waited for other ones."""
+        self._moment = time.perf_counter()
+
+    def mark(self, step):
+        """Counts the time since the last mark to a step that just ended."""
+        now = time.perf_counter()
+        self.seconds[step] += now - self._moment
+        self._moment = now

@@ -1,27 +1,29 @@
-"""Where predict.py's pictures come from: a folder, one image, or a camera."""
+"""Pictures from files, and how a picture is brought to the model's size."""
 
+import functools
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from device.errors import InputError
 from device.files import find_images
 from device.images import load_image, resize_image
-from device.progress import Progress
 
 PADDING_GRAY = 128  # gray: 0 to the network, like the zeros that its convolutions pad with
 
 
 class Picture(NamedTuple):
-    """A picture: its result's name, the RGB PIL image, its own (height, width), its file."""
+    """A picture that is yet to be decoded.
 
-    name: str
-    image: Any  # of a large JPEG no more than the model needs
-    size: tuple
-    path: Any = None
+    load is a function that returns the RGB PIL image and the (height, width) that the picture has
+    (of a large JPEG it decodes no more than the model needs), or raises InputError.
+    """
+
+    name: str  # of its results
+    load: Any
+    path: Any = None  # its file, or None: the frame of a camera
 
 
 def fit_image(image, image_size, keep_aspect):
@@ -40,46 +42,19 @@ def fit_image(image, image_size, keep_aspect):
     return padded, (left, top, left + inner[1], top + inner[0])
 
 
-def read_files(source, image_size, failures):
-    """Yields a Picture for each image in a folder, or for one image file.
+def list_pictures(source, image_size):
+    """Returns a Picture for each image in a folder, or for one image file.
 
-    A file that can't be read is passed over, and its sentence added to the list failures.
     Raises: InputError where there is no image.
     """
     paths = [Path(source)] if Path(source).is_file() else find_images(source)
     if not paths:
         raise InputError(f"There are no images in {source}: correct IMAGES.")
-    stems, progress = Counter(path.stem for path in paths), Progress("Predicting", len(paths))
-    for number, path in enumerate(paths):
-        progress.show(number)
-        try:
-            image, (width, height) = load_image(path, image_size)
-        except InputError as error:
-            failures.append(str(error))
-            continue
-        name = path.stem if stems[path.stem] == 1 else path.name  # a.jpg and a.png: two results
-        yield Picture(name, image, (height, width), path)
+    stems = Counter(path.stem for path in paths)
+    return [Picture(path.stem if stems[path.stem] == 1 else path.name,  # a.jpg and a.png: two
+                    functools.partial(_load_file, path, image_size), path) for path in paths]
 
 
-def read_camera(device, count, failures):
-    """Yields so many Pictures of a camera; where it stops, a sentence goes to failures.
-
-    Raises: InputError without OpenCV: a V4L device is no file that Pillow could read.
-    """
-    try:
-        import cv2
-    except ImportError as error:
-        raise InputError("A camera is read with OpenCV, which can't be imported: "
-                         "pip install opencv-python-headless.") from error
-    camera, progress = cv2.VideoCapture(device), Progress("Predicting", count)
-    try:
-        for number in range(count):
-            progress.show(number)
-            is_read, frame = camera.read()
-            if not is_read:
-                failures.append(f"camera {device} gives no frame {number}: is it there, and free?")
-                return
-            image = Image.fromarray(np.ascontiguousarray(frame[..., ::-1]))  # OpenCV gives BGR
-            yield Picture(f"frame_{number:05}", image, frame.shape[:2])
-    finally:
-        camera.release()
+def _load_file(path, image_size):
+    image, (width, height) = load_image(path, image_size)
+    return image, (height, width)

@@ -1,117 +1,57 @@
-"""Runs a .tflite: finds a runtime and the Edge TPU's delegate, opens the file, runs an image."""
+"""Opens a .tflite, runs it on one image, and turns its logits into a mask."""
 
-import ctypes
-import importlib
-import os
-import platform
 import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from device.errors import InputError
+from device.errors import InputError, shorten
 from device.images import PIXEL_SCALE
+from device.model_files import COMPILED_OPERATION
 from device.model_info import MAX_CLASSES
+from device.runtime import describe_failure, load_runtime
 from device.tflite_file import check_file
 
-RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter",
-            "tensorflow.lite.python.interpreter")
-EDGETPU_LIBRARIES = {"Darwin": "libedgetpu.1.dylib", "Windows": "edgetpu.dll"}
-COMPILED_OPERATION = b"edgetpu-custom-op"  # stands in every file that edgetpu_compiler writes
 
-
-def load_runtime():
-    """Returns the first TFLite runtime that is installed: a module with an Interpreter class.
-
-    Raises: InputError where none is.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own notes hide our lines
-    reasons = []
-    for name in RUNTIMES:
-        try:
-            return importlib.import_module(name)
-        except ImportError as error:
-            reasons.append(str(error))
-    raise InputError("No TFLite runtime can be imported: pip install ai-edge-litert (or "
-                     f"tensorflow). The reasons: {'; '.join(reasons)}.")
-
-
-def find_compiled(path):
-    """Returns what was compiled from a .tflite: itself, or *_edgetpu.tflite if newer, or None."""
-    for file in (path, path.with_name(f"{path.stem}_edgetpu.tflite")):
-        if (file.is_file() and file.stat().st_mtime >= path.stat().st_mtime
-                and COMPILED_OPERATION in file.read_bytes()):
-            return file
-    return None
-
-
-def find_delegate(library="auto"):
-    """Loads the Edge TPU's delegate.
-
-    Args: library, its name or path, or "auto": this system's usual one.
-    Returns: the delegate for open_model or None, and a sentence: which it is, or what is missing.
-    """
-    if library == "auto":
-        library = EDGETPU_LIBRARIES.get(platform.system(), "libedgetpu.so.1")
-    try:
-        ctypes.CDLL(library)  # first: load_delegate would print a traceback where it is missing
-        return load_runtime().load_delegate(library), f"Its library is {library}."
-    except OSError as error:
-        return None, f"The Edge TPU's library can't be loaded ({error}): install libedgetpu."
-    except (ValueError, RuntimeError, AttributeError):
-        return None, f"{library} finds no Edge TPU: plug it in, and let no other program use it."
-
-
-def choose_model(path, library):
-    """Decides what runs where.
-
-    Args: path of a .tflite, compiled for the Edge TPU or not; library as DELEGATE.
-    Returns: the path to open, its delegate (None: the CPU), and a sentence: which, and why.
-    Raises: InputError where there is no model, or where the Edge TPU is demanded and not there.
-    """
-    path, delegate = Path(path), None
-    if not path.is_file():
-        raise InputError(f"There is no {path}: run tflite_convert.py first, or correct MODEL_PATH.")
-    compiled = find_compiled(path)
-    if library is None:
-        reason = "DELEGATE is None."
-    elif compiled is None:
-        reason = f"No {path.stem}_edgetpu.tflite, compiled and not older, is beside it."
-    else:
-        delegate, reason = find_delegate(library)
-    if delegate is not None:
-        return compiled, delegate, f"On the Edge TPU: {compiled}. {reason}"
-    if compiled == path:
-        raise InputError(f"{path} is compiled for the Edge TPU and runs nowhere else. {reason}")
-    if library not in ("auto", None):
-        raise InputError(f"DELEGATE asks for the Edge TPU. {reason}")
-    return path, None, f"On the CPU: {path}. {reason}"
-
-
-def open_model(path, threads=1, delegate=None):
+def open_model(path, threads=1, delegate=None, runtime=None):
     """Opens a .tflite model; returns its interpreter with tensors allocated.
 
     The file is checked first and the model run once, so that a damaged one is found here.
-    Args: delegate as find_delegate returns it, or None: the CPU.
-    Raises: InputError where the file is missing, no .tflite, or compiled and without delegate.
+    Args: threads of the CPU; delegate as load_delegate returns it, or None: the CPU; runtime as
+        load_runtime returns it, or None: the first that is installed.
+    Raises: InputError where the file is missing or damaged, or the delegate can't run it.
     """
-    runtime, delegates = load_runtime(), None if delegate is None else [delegate]
+    runtime, delegates = runtime or load_runtime(), None if delegate is None else [delegate]
     try:
         check_file(Path(path).read_bytes())
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path} can't be opened as a .tflite model: {error}") from None
+    try:
         with warnings.catch_warnings():  # tf.lite's is only taken where there is no other
             warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated")
-            interpreter = runtime.Interpreter(
+            interpreter = runtime.module.Interpreter(
                 model_path=str(path), num_threads=threads, experimental_delegates=delegates)
         interpreter.allocate_tensors()
         interpreter.invoke()  # on whatever is in the input: only this runs all of its own checks
         for detail in interpreter.get_input_details() + interpreter.get_output_details():
             interpreter.get_tensor(detail["index"])
     except (ValueError, RuntimeError, OSError) as error:
-        if delegate is None and COMPILED_OPERATION.decode() in str(error):
-            error = "it is compiled for the Edge TPU and needs its delegate"
-        raise InputError(f"{path} can't be opened as a .tflite model: {error}") from None
+        raise InputError(_describe_refusal(path, delegate, runtime, str(error))) from error
+    except Exception as error:  # SystemError where C code was built for another numpy
+        raise InputError(describe_failure(runtime.name, error)) from error
     return interpreter
+
+
+def _describe_refusal(path, delegate, runtime, message):
+    """Returns a sentence: why a runtime does not open a file that is whole."""
+    if delegate is not None:
+        return (f"The Edge TPU does not take {path} ({shorten(message, 160)}): libedgetpu and "
+                f"{runtime} do not fit each other, or the file was compiled for another version; "
+                f"docs/coral.md lists the versions that go together.")
+    if COMPILED_OPERATION.decode() in message:
+        message = "it is compiled for the Edge TPU and needs its delegate"
+    return f"{path} can't be opened as a .tflite model: {message}"
 
 
 def model_shape(interpreter):

@@ -2,6 +2,7 @@
 
 import math
 import struct
+from typing import NamedTuple
 
 # Which fields of a .tflite's tables lead to other parts, by their numbers in TensorFlow's schema
 # (tensorflow/compiler/mlir/lite/schema/schema.fbs): to a table, to a [list of tables], to a list
@@ -105,3 +106,47 @@ def _check_field(data, place, kind):
         raise ValueError("it is damaged: too many parts.")
     places = range(start + 4, start + 4 + 4 * count, 4)
     return [(kind[0], place + _read_number(data, "I", place)) for place in places]
+
+
+class End(NamedTuple):
+    """An input or output of a model; dtype is the schema's number of a TensorType."""
+
+    shape: tuple
+    dtype: int
+    scale: float
+    zero_point: int
+
+
+def read_ends(data):
+    """Reads the inputs, then the outputs of a .tflite that check_file has passed.
+
+    Args: data, the file's bytes. Returns: list of End; scale 0 where it is not quantized.
+    Raises: ValueError where the file has no graph.
+    """
+    _, _, graphs = _list_fields(data, _read_number(data, "I", 0))[:3]
+    if not graphs or not _read_vector(data, graphs, "I"):
+        raise ValueError("it has no graph.")
+    start = graphs + _read_number(data, "I", graphs) + 4
+    tensors, inputs, outputs = _list_fields(data, start + _read_number(data, "I", start))[:3]
+    start = tensors + _read_number(data, "I", tensors) + 4
+    places = [start + 4 * index for field in (inputs, outputs)
+              for index in _read_vector(data, field, "i")]
+    return [_read_end(data, place + _read_number(data, "I", place)) for place in places]
+
+
+def _read_end(data, start):
+    shape, dtype, _, _, quantization = (_list_fields(data, start) + [None] * 5)[:5]
+    fields = (_list_fields(data, quantization + _read_number(data, "I", quantization))
+              if quantization else [])
+    scales, zero_points = ((fields + [None] * 4)[index] for index in (2, 3))
+    return End(_read_vector(data, shape, "i"), _read_number(data, "B", dtype) if dtype else 0,
+               (*_read_vector(data, scales, "f"), 0.0)[0],
+               (*_read_vector(data, zero_points, "q"), 0)[0])
+
+
+def _read_vector(data, place, kind):
+    """Returns the numbers of the vector to which the field at a place leads; () for no field."""
+    if place is None:
+        return ()
+    start = place + _read_number(data, "I", place)
+    return struct.unpack_from(f"<{_read_number(data, 'I', start)}{kind}", data, start + 4)

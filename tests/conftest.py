@@ -1,7 +1,13 @@
 """The fixtures that several test files share."""
 
+import ctypes
+import platform
+
 import pytest
+from small_models import EdgeTPU, write_models
 from small_sets import SHARED, write_square_pairs
+
+from device import segmenter
 
 
 @pytest.fixture
@@ -34,3 +40,21 @@ def small_run(monkeypatch, folders, tmp_path):
             "OUTPUT_DIR": str(tmp_path / "output")}.items():
         monkeypatch.setattr(main, name, value)
     return tmp_path / "output"
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """A folder of small models, see write_models."""
+    folder = tmp_path_factory.mktemp("models")
+    write_models(folder)
+    return folder
+
+
+@pytest.fixture
+def edgetpu(monkeypatch):
+    """Stands in for libedgetpu and an Edge TPU on Linux."""
+    stand_in = EdgeTPU()
+    monkeypatch.setattr(segmenter, "load_runtime", lambda name=None, say=None: stand_in.runtime)
+    monkeypatch.setattr(ctypes, "CDLL", lambda library: None)
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    return stand_in

@@ -1,89 +1,29 @@
-"""Tests of predict.py on small int8 models, with and without TensorFlow."""
+"""Tests of predict.py on small int8 models: pictures, cameras, areas, alerts, bare Python."""
 
-import ctypes
-import os
-import random
+import csv
+import itertools
+import json
 import shutil
 import subprocess
 import sys
+import time
 import types
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from small_models import COLORS, HEIGHT, WIDTH, draw_blocks, write_compiled
 
 import predict
-from device import model_info, sources, tflite, tflite_file
-from device.drawing import class_colors
+from device import live, segmenter, tflite
 from device.errors import InputError
 from device.files import write_json
 from device.images import read_image, read_label
+from device.runtime import load_runtime
+from segmentation.device_folder import record_hashes, write_device_folder
 
 PROJECT = Path(predict.__file__).parent
-HEIGHT, WIDTH = 16, 24
-COLORS = np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)], np.uint8)  # of class 0, 1 and 2
-
-
-# ---- models and pictures ---------------------------------------------------------------------
-
-
-def convert(model, tensor_type="int8", lowest=0, highest=255):
-    """Converts a Keras model of pixels scaled to [-1, 1] to a quantized .tflite."""
-    import tensorflow as tf
-
-    def calibration_data():
-        random = np.random.default_rng(0)
-        for _ in range(4):
-            image = random.uniform(lowest, highest, model.input_shape).astype(np.float32)
-            image[0, 0, 0], image[0, -1, -1] = lowest, highest
-            yield [image / 127.5 - 1]
-
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    if tensor_type != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = calibration_data
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = getattr(tf, tensor_type)
-    return converter.convert()
-
-
-def color_model(pool=1):
-    """A network whose answer is known: class 1 where red, 2 where blue is brighter by 0.5, else 0.
-
-    Its logits are 1 / pool of the image's size.
-    """
-    import keras
-
-    image = keras.Input((HEIGHT, WIDTH, 3), batch_size=1)
-    kernel = np.array([(0, 1, -1), (0, 0, 0), (0, -1, 1)], np.float32)  # rows: red, green, blue
-    layer = keras.layers.Conv2D(3, 1)
-    model = keras.Model(image, layer(keras.layers.AveragePooling2D(pool)(image)))
-    layer.set_weights([kernel[None, None], np.array([0.5, 0, 0], np.float32)])
-    return model
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory):
-    """Paths of the same small network in several files, and of one with trained-like layers."""
-    import keras
-
-    keras.utils.set_random_seed(3)
-    image = x = keras.Input((HEIGHT, WIDTH, 3), batch_size=1)
-    for filters in (8, 16):
-        x = keras.layers.Conv2D(filters, 3, 2, "same", activation="relu")(x)
-    for filters in (8, 4):
-        x = keras.layers.Conv2DTranspose(filters, 3, 2, "same")(x)
-    contents = {
-        "int8": convert(color_model()), "uint8": convert(color_model(), "uint8"),
-        "float32": convert(color_model(), "float32"),
-        "other_scale": convert(color_model(), "int8", -80, 400),
-        "half": convert(color_model(pool=2)), "layers": convert(keras.Model(image, x))}
-    folder = tmp_path_factory.mktemp("models")
-    for name, content in contents.items():
-        (folder / f"{name}.tflite").write_bytes(content)
-    return folder
 
 
 @pytest.fixture
@@ -102,14 +42,6 @@ def model(models, tmp_path, monkeypatch):
     return path
 
 
-def draw_blocks(size=(HEIGHT, WIDTH)):
-    """A mask of three upright stripes of the classes 1, 0 and 2, uint8 of size."""
-    mask = np.zeros(size, np.uint8)
-    mask[:, :size[1] // 3] = 1
-    mask[:, -(size[1] // 3):] = 2
-    return mask
-
-
 def write_image(name, mask):
     path = Path(predict.IMAGES) / name
     Image.fromarray(COLORS[mask]).save(path)
@@ -120,7 +52,12 @@ def read_mask(name):
     return read_label(Path(predict.RESULT_DIR) / "masks" / f"{name}.png")
 
 
-# ---- what goes in and out --------------------------------------------------------------------
+def read_areas():
+    with open(Path(predict.RESULT_DIR) / "areas.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+# ---- pictures --------------------------------------------------------------------------------
 
 
 def test_folder(model, capsys):
@@ -132,7 +69,7 @@ def test_folder(model, capsys):
         assert file.mode == "P"
         assert np.array_equal(np.array(file.convert("RGB")), COLORS[draw_blocks()])
     printed = capsys.readouterr().out
-    assert "On the CPU" in printed and "No model_int8_edgetpu.tflite" in printed
+    assert "On the CPU" in printed and "no model_int8_edgetpu.tflite" in printed
     assert "median of 2 picture(s)" in printed
     assert all(step in printed for step in ("load", "resize", "inference", "mask", "together"))
     overlays = sorted(path.name for path in (Path(predict.RESULT_DIR) / "overlays").iterdir())
@@ -167,20 +104,6 @@ def test_full_size_resizes_the_logits(model, monkeypatch):
     assert overlay.shape[0] < 160  # no larger than OVERLAY_SIDE, but the legend
 
 
-def test_logits_are_resized_not_the_mask():
-    logits = np.zeros((1, 2, 3), np.int8)
-    logits[0, 0], logits[0, 1] = (100, 60, -128), (-128, 60, 100)
-    mask = tflite.most_likely_classes(logits, (1, 8), (0, 0, 2, 1))
-    assert set(mask[0]) == {0, 1, 2}  # class 1 is nowhere the highest before
-    assert mask[0, 0] == 0 and mask[0, -1] == 2
-
-
-def test_negative_logits_keep_their_order():
-    logits = np.array([[[-128, -1, -2], [-3, 127, -128]]], np.int8)
-    assert tflite.most_likely_classes(logits, (1, 2), (0, 0, 2, 1)).tolist() == [[1, 1]]
-    assert tflite.most_likely_classes(logits, (2, 4), (0, 0, 2, 1)).tolist() == [[1] * 4] * 2
-
-
 @pytest.mark.parametrize("full_size", [True, False])
 def test_aspect_kept(model, monkeypatch, full_size):
     monkeypatch.setattr(predict, "KEEP_ASPECT", True)
@@ -197,20 +120,13 @@ def test_aspect_kept(model, monkeypatch, full_size):
         assert (mask == middle).mean() > 0.85  # all but the pixels beside the edges
 
 
-def test_padding_is_gray_around_the_picture():
-    white = Image.new("RGB", (100, 10), "white")
-    image, box = sources.fit_image(white, (HEIGHT, WIDTH), keep_aspect=True)
-    assert box == (0, 7, WIDTH, 9)
-    assert (image[7:9] == 255).all() and (image[:7] == 128).all() and (image[9:] == 128).all()
-
-
 def test_stretched_exactly_as_in_training(model, monkeypatch):
     path = Path(predict.IMAGES) / "noise.jpg"
     noise = np.random.default_rng(0).integers(0, 256, (300, 500, 3), dtype=np.uint8)
     Image.fromarray(noise).save(path)
     seen = []
     run_model = tflite.run_model
-    monkeypatch.setattr(predict, "run_model", lambda interpreter, image: (
+    monkeypatch.setattr(segmenter, "run_model", lambda interpreter, image: (
         seen.append(image), run_model(interpreter, image))[1])
     assert predict.main() == 0
     assert np.array_equal(seen[-1], read_image(path, (HEIGHT, WIDTH)))
@@ -224,25 +140,27 @@ def test_other_tensors(models, model, kind):
     assert np.array_equal(read_mask("a"), draw_blocks())
 
 
-def test_quantize_image_is_pixel_minus_128():
-    pixels = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    for scale in (2 / 255, float(np.float32(2 / 255)), 0.007843137718737125, 0.00784313678741455):
-        for quantization in (None, (scale, -1)):
-            int8 = tflite.quantize_image(pixels, np.int8, quantization)
-            assert int8.dtype == np.int8 and np.array_equal(int8, pixels.astype(int) - 128)
-        uint8 = tflite.quantize_image(pixels, np.uint8, (scale, 127))
-        assert uint8.dtype == np.uint8 and np.array_equal(uint8, pixels)
-    assert np.array_equal(tflite.quantize_image(pixels, np.uint8), pixels)
+def test_what_is_saved(model, monkeypatch):
+    write_image("a.png", draw_blocks())
+    for save, folders in (("nothing", []), ("masks", ["masks"]), ("overlays", ["overlays"])):
+        monkeypatch.setattr(predict, "SAVE", save)
+        monkeypatch.setattr(predict, "RESULT_DIR", str(model.parent / save))
+        assert predict.main() == 0
+        names = sorted(path.name for path in (model.parent / save).iterdir())
+        assert names == ["areas.csv", *folders]
 
 
-def test_quantize_image_by_scale_and_zero_point():
-    pixels = np.array([0, 255, 128], np.uint8)
-    assert tflite.quantize_image(pixels, np.int8, (1 / 64, 10)).tolist() == [-54, 74, 10]
-    assert tflite.quantize_image(pixels, np.int8, (1 / 256, 0)).tolist() == [-128, 127, 1]
-    assert tflite.quantize_image(pixels, np.float32).tolist()[:2] == [-1, 1]
+def test_paths_count_from_the_scripts_folder(model, monkeypatch, tmp_path):
+    write_image("a.png", draw_blocks())
+    monkeypatch.setattr(predict, "HERE", tmp_path)
+    for name, value in {"MODEL_PATH": "output", "IMAGES": None, "RESULT_DIR": "there"}.items():
+        monkeypatch.setattr(predict, name, value)
+    monkeypatch.chdir("/")
+    assert predict.main() == 0
+    assert (tmp_path / "there" / "masks" / "a.png").is_file()
 
 
-# ---- what a person can get wrong -------------------------------------------------------------
+# ---- what a person gets wrong ----------------------------------------------------------------
 
 
 def test_unreadable_images_are_listed_at_the_end(model, capsys):
@@ -266,252 +184,149 @@ def test_only_unreadable_images(model, capsys):
     ({"IMAGES": "nowhere"}, "does not exist"),
     ({"MODEL_PATH": "nowhere.tflite"}, "run tflite_convert.py first"),
     ({}, "There are no images"),
+    ({"SAVE": "all"}, "SAVE is 'all', but it must be None or one of both, masks"),
+    ({"IMAGES": "nowhere.mp4"}, "There is no video .*nowhere.mp4"),
+    ({"ALERT": {"duck": 0.1}}, "ALERT names duck, but the model's classes are ground, red, blue"),
+    ({"ALERT": {"red": 7}}, "names and shares from 0 to 1"),
+    ({"RUNTIME": "caffe"}, "RUNTIME is 'caffe', but it must be None or one of tflite-runtime"),
+    ({"VIEW": "browser"}, "VIEW is 'browser', but it must be"),
+    ({"MODEL_PATH": "nowhere"}, "on a device, copy the whole folder output/device"),
 ])
 def test_wrong_constants(model, monkeypatch, change, sentence):
     for name, value in change.items():
         monkeypatch.setattr(predict, name, value)
+    if "VIEW" in change:
+        write_image("a.png", draw_blocks())
     with pytest.raises(InputError, match=sentence):
         predict.main()
 
 
-def test_not_a_tflite(model):
-    model.write_bytes(b"no model")
-    with pytest.raises(InputError, match="can't be opened as a"):
-        tflite.open_model(model)
-    with pytest.raises(InputError, match="can't be opened as a"):
-        tflite.open_model(model.with_name("nowhere.tflite"))
+def test_a_full_disk_is_a_sentence(model, monkeypatch):
+    def fail(*arguments):
+        raise OSError(28, "No space left on device")
 
-
-def damage(data, draw):
-    """A .tflite cut, or with a few bytes or one whole number (offset, count, index) changed."""
-    data, kind = bytearray(data), draw.randrange(3)
-    if kind == 0:
-        del data[draw.randrange(len(data)):]
-    elif kind == 1:
-        for _ in range(draw.randint(1, 5)):
-            data[draw.randrange(len(data))] = draw.randrange(256)
-    else:
-        place = draw.randrange(0, len(data) - 4, 4)
-        number = draw.choice((0, 1, 2, 255, 65535, 2**31 - 1, 2**31, 2**32 - 1))
-        data[place:place + 4] = number.to_bytes(4, "little")
-    return bytes(data)
-
-
-@pytest.mark.parametrize("name", ["int8", "layers", "float32", "half"])
-def test_damaged_files_are_checked_without_a_traceback(models, name):
-    data, draw, refused = (models / f"{name}.tflite").read_bytes(), random.Random(0), 0
-    for _ in range(1000):
-        try:
-            tflite_file.check_file(damage(data, draw))
-        except ValueError:
-            refused += 1
-    assert 400 < refused < 900  # the rest changes numbers only
-
-
-def test_damaged_files_end_in_a_sentence(models, tmp_path):
-    """In a process of its own, since what is not found beforehand ends Python by a signal."""
-    code = """if True:
-        import random, sys
-        from device import errors, tflite
-        from test_predict import damage
-        sound, draw, refused = open(sys.argv[1], "rb").read(), random.Random(1), 0
-        for _ in range(300):
-            with open(sys.argv[2], "wb") as file:
-                file.write(damage(sound, draw))
-            try:
-                tflite.model_shape(tflite.open_model(sys.argv[2]))
-            except errors.InputError:
-                refused += 1
-        print(refused)"""
-    command = [sys.executable, "-c", code, models / "int8.tflite", tmp_path / "damaged.tflite"]
-    run = subprocess.run(command, capture_output=True, text=True, env={
-        **os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "tests")])})
-    assert run.returncode == 0, (run.returncode, run.stderr[-2000:])
-    assert int(run.stdout) > 100
-
-
-@pytest.mark.parametrize("data, sentence", [
-    (b"", "it is empty"), (b"no model", "it is no .tflite file"),
-    (bytes(np.random.default_rng(0).bytes(1000)), "it is no .tflite file"),
-    (b"\x1c\0\0\0TFL3", "truncated or damaged"), (b"\xff\xff\xff\xffTFL3" * 9, "truncated or dam"),
-    (b"\x08\0\0\0TFL3" + b"\0" * 90, "the table at byte 8")])
-def test_what_is_no_tflite(model, data, sentence):
-    model.write_bytes(data)
-    with pytest.raises(InputError, match=f"can't be opened as a .tflite model: .*{sentence}"):
+    write_image("a.png", draw_blocks())
+    monkeypatch.setattr(predict, "save_mask", fail)
+    with pytest.raises(InputError, match=r"can't be written to .*No space left on device"):
         predict.main()
 
 
-def test_every_truncation_is_found(models):
-    data = (models / "int8.tflite").read_bytes()
-    tflite_file.check_file(data)
-    for length in range(0, len(data) - 16, 7):
-        with pytest.raises(ValueError):
-            tflite_file.check_file(data[:length])
+# ---- areas and alerts ------------------------------------------------------------------------
 
 
-def test_not_a_segmentation_model(model):
-    import keras
-
-    image = keras.Input((HEIGHT, WIDTH, 3), batch_size=1)
-    model.write_bytes(convert(keras.Model(image, keras.layers.GlobalAveragePooling2D()(image))))
-    with pytest.raises(InputError, match=r"shapes \[\(1, 16, 24, 3\), \(1, 3\)\]; needed are"):
-        predict.main()
-
-
-def test_without_model_info(model, capsys):
-    (model.parent / "model.json").unlink()
-    names, colors = model_info.read_classes(model.parent, 3)
-    assert names == ["class 0", "class 1", "class 2"]
-    assert np.array_equal(colors, class_colors(3))
-    assert "the classes are numbered" in capsys.readouterr().out
+def test_areas_of_each_class(model):
+    write_image("a.png", draw_blocks())
+    write_image("b,c.png", np.full((HEIGHT, WIDTH), 2))
+    assert predict.main() == 0
+    first, second = read_areas()
+    assert first["picture"] == "a" and second["picture"] == "b,c"
+    third = HEIGHT * WIDTH // 3
+    assert [first[f"{name} pixels"] for name in ("ground", "red", "blue")] == [str(third)] * 3
+    assert first["red share"] == "0.333333" and second["blue share"] == "1.000000"
 
 
-def test_model_info_of_another_model(model):
-    with pytest.raises(InputError, match="names 3 classes, but the model gives 4"):
-        model_info.read_classes(model.parent, 4)
+def test_alert(model, monkeypatch, capsys):
+    write_image("a.png", draw_blocks())
+    write_image("b.png", np.zeros((HEIGHT, WIDTH), np.uint8))
+    monkeypatch.setattr(predict, "ALERT", {"red": 0.3, "blue": 0.5})
+    assert predict.main() == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("ALERT")]
+    assert lines == ["ALERT a: red 33.33% (above 30.00%)"]
 
 
-def test_no_runtime(model, monkeypatch):
-    monkeypatch.setattr(tflite, "RUNTIMES", ("no_such_runtime", "nor_this_one.interpreter"))
-    with pytest.raises(InputError, match=r"pip install ai-edge-litert.*No module named 'nor_this"):
-        tflite.open_model(model)
+def test_json_lines_are_all_that_standard_output_has(model, monkeypatch, capsys):
+    write_image("a.png", draw_blocks())
+    monkeypatch.setattr(predict, "ALERT", {"red": 0.3})
+    monkeypatch.setattr(predict, "JSON_LINES", True)
+    assert predict.main() == 0
+    captured = capsys.readouterr()
+    line, = map(json.loads, captured.out.splitlines())
+    assert line["picture"] == "a" and line["alerts"] == ["red"]
+    assert line["pixels"]["blue"] == HEIGHT * WIDTH // 3 and line["shares"]["red"] == 0.333333
+    assert "On the CPU" in captured.err and "median of 1" in captured.err
 
 
-def test_no_deprecation_warning(model):
-    pytest.importorskip("tensorflow")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert tflite.model_shape(tflite.open_model(model)) == ((HEIGHT, WIDTH), 3)
-
-
-def test_small_functions_for_tflite_test(model):
-    interpreter = tflite.open_model(model)
-    logits = tflite.run_model(interpreter, COLORS[draw_blocks()])
-    assert logits.dtype == np.int8 and logits.shape == (HEIGHT, WIDTH, 3)
-    assert np.array_equal(logits.argmax(-1), draw_blocks())
+def test_a_reader_of_the_lines_who_leaves(model, monkeypatch, tmp_path):
+    """In a process of its own: `python predict.py | head -1`."""
+    for index in range(30):
+        write_image(f"{index:02}.png", draw_blocks())
+    code = (f"import predict; predict.MODEL_PATH = {str(model)!r}; predict.JSON_LINES = True;"
+            f"predict.IMAGES = {predict.IMAGES!r}; predict.RESULT_DIR = {predict.RESULT_DIR!r};"
+            f"predict.SAVE = 'nothing'; predict.main()")
+    run = subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert json.loads(run.stdout.readline())["picture"] == "00"
+    run.stdout.close()
+    errors = run.stderr.read()
+    assert run.wait() == 0, errors
+    assert "no one reads" in errors and "Traceback" not in errors
 
 
 # ---- the Edge TPU ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def edgetpu(monkeypatch):
-    """Stands in for libedgetpu and a device: load_delegate and Interpreter say what they get."""
-    calls = []
-    runtime = tflite.load_runtime()
-
-    def open_interpreter(model_path, num_threads, experimental_delegates):
-        calls.append((Path(model_path).name, experimental_delegates))
-        return runtime.Interpreter(model_path=model_path, num_threads=num_threads)
-
-    stand_in = types.SimpleNamespace(
-        Interpreter=open_interpreter, load_delegate=lambda library: f"delegate of {library}")
-    monkeypatch.setattr(tflite, "load_runtime", lambda: stand_in)
-    monkeypatch.setattr(ctypes, "CDLL", lambda library: None)
-    monkeypatch.setattr(tflite.platform, "system", lambda: "Linux")
-    return stand_in, calls
-
-
-def write_compiled(path, older=False):
-    """Writes what looks like the compiled model beside it: the stand-in can run it."""
-    compiled = path.with_name(f"{path.stem}_edgetpu.tflite")
-    compiled.write_bytes(path.read_bytes() + b"edgetpu-custom-op")
-    if older:
-        os.utime(compiled, (0, 0))
-    return compiled
-
-
-def test_auto_takes_the_compiled_model(model, edgetpu, capsys):
+def test_the_compiled_model_runs_on_the_edge_tpu(model, edgetpu, monkeypatch, capsys):
     write_compiled(model)
     write_image("a.png", draw_blocks())
+    monkeypatch.setattr(predict, "DEVICE", "usb:1")
     assert predict.main() == 0
-    assert edgetpu[1] == [("model_int8_edgetpu.tflite", ["delegate of libedgetpu.so.1"])]
+    assert edgetpu.calls == [
+        ("model_int8_edgetpu.tflite", ["delegate of libedgetpu.so.1 {'device': 'usb:1'}"])]
     assert "On the Edge TPU: " in capsys.readouterr().out
     assert np.array_equal(read_mask("a"), draw_blocks())
 
 
-def test_compiled_model_and_named_library(model, edgetpu):
-    compiled = write_compiled(model)
-    path, delegate, sentence = tflite.choose_model(compiled, "lib/libedgetpu.so.1.0")
-    assert (path, delegate) == (compiled, "delegate of lib/libedgetpu.so.1.0")
-    assert "lib/libedgetpu.so.1.0" in sentence
+def test_pictures_are_dealt_out_to_several_sticks(model, edgetpu, monkeypatch):
+    write_compiled(model)
+    for index in range(12):
+        write_image(f"{index:02}.png", np.full((HEIGHT, WIDTH), index % 3))
+    monkeypatch.setattr(predict, "DEVICE", ["usb:0", "usb:1"])
+    used, run = set(), segmenter.Segmenter.run
+    monkeypatch.setattr(segmenter.Segmenter, "run",
+                        lambda self, image: (used.add(id(self)), run(self, image))[1])
+    assert predict.main() == 0
+    assert len(edgetpu.calls) == len(used) == 2
+    assert [row["picture"] for row in read_areas()] == [f"{index:02}" for index in range(12)]
+    for index in range(12):
+        assert (read_mask(f"{index:02}") == index % 3).all()
 
 
-@pytest.mark.parametrize("system, library", [
-    ("Linux", "libedgetpu.so.1"), ("Darwin", "libedgetpu.1.dylib"), ("Windows", "edgetpu.dll")])
-def test_library_of_each_system(edgetpu, monkeypatch, system, library):
-    monkeypatch.setattr(tflite.platform, "system", lambda: system)
-    assert tflite.find_delegate() == (f"delegate of {library}", f"Its library is {library}.")
+@pytest.mark.parametrize("delegate, code", [("auto", 0), ("libedgetpu.so.1", 1)])
+def test_a_stick_that_is_pulled_out_at_the_third_picture(model, edgetpu, monkeypatch, capsys,
+                                                         delegate, code):
+    write_compiled(model)
+    for name in "abcde":
+        write_image(f"{name}.png", draw_blocks())
+    monkeypatch.setattr(predict, "DELEGATE", delegate)
+    save = predict.save_mask
+
+    def pull_out(path, *arguments):
+        if path.name == "b.png":
+            edgetpu.invoke = RuntimeError("Could not submit bulk transfer")
+        save(path, *arguments)
+
+    monkeypatch.setattr(predict, "save_mask", pull_out)
+    assert predict.main() == code
+    printed = capsys.readouterr().out
+    assert "The Edge TPU stopped answering (Could not submit bulk transfer)" in printed
+    assert f"median of {2 if code else 5} picture(s)" in printed
+    assert ("FAILED" in printed) == bool(code)
 
 
-@pytest.mark.parametrize("older, reason", [(None, "No model_int8_edgetpu"), (True, "not older")])
-def test_cpu_without_a_fresh_compiled_model(model, edgetpu, older, reason):
-    if older:
-        write_compiled(model, older)
-    path, delegate, sentence = tflite.choose_model(model, "auto")
-    assert (path, delegate) == (model, None)
-    assert sentence.startswith("On the CPU") and reason in sentence
-    with pytest.raises(InputError, match="DELEGATE asks for the Edge TPU"):
-        tflite.choose_model(model, "libedgetpu.so.1")
-
-
-def test_cpu_when_asked_for(model, edgetpu):
-    compiled = write_compiled(model)
-    assert tflite.choose_model(model, None)[:2] == (model, None)
-    with pytest.raises(InputError, match=r"runs nowhere else\. DELEGATE is None"):
-        tflite.choose_model(compiled, None)
-
-
-def test_no_device(model, edgetpu):
-    def load_delegate(library):
-        raise ValueError(f"Failed to load delegate from {library}\n")
-
-    edgetpu[0].load_delegate = load_delegate
-    compiled = write_compiled(model)
-    path, delegate, sentence = tflite.choose_model(model, "auto")
-    assert (path, delegate) == (model, None) and "finds no Edge TPU: plug it in" in sentence
-    with pytest.raises(InputError, match=r"runs nowhere else.*plug it in"):
-        tflite.choose_model(compiled, "auto")
-
-
-def test_no_library(model, capfd):
-    delegate, sentence = tflite.find_delegate("libedgetpu_that_is_nowhere.so")
-    assert delegate is None and "install libedgetpu" in sentence
-    assert "Traceback" not in capfd.readouterr().err
-    compiled = write_compiled(model)
-    with pytest.raises(InputError, match=r"runs nowhere else.*install libedgetpu"):
-        tflite.choose_model(compiled, "libedgetpu_that_is_nowhere.so")
-
-
-def test_compiled_model_without_delegate(model):
-    """A file with the compiler's operation, as the runtime itself refuses it."""
-    schema = pytest.importorskip("tensorflow.lite.python.schema_py_generated")
-    import flatbuffers
-
-    content = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(model.read_bytes())))
-    for code in content.operatorCodes:
-        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
-        code.customCode = "edgetpu-custom-op"
-    for operator in content.subgraphs[0].operators:
-        operator.builtinOptionsType, operator.builtinOptions = 0, None
-    builder = flatbuffers.Builder()
-    builder.Finish(content.Pack(builder), b"TFL3")
-    model.write_bytes(bytes(builder.Output()))
-    with pytest.raises(InputError, match="compiled for the Edge TPU and needs its delegate"):
-        tflite.open_model(model)
-    assert tflite.find_compiled(model) == model
-
-
-# ---- camera ----------------------------------------------------------------------------------
+# ---- cameras ---------------------------------------------------------------------------------
 
 
 class Camera:
-    """Stands in for cv2.VideoCapture: so many frames, in OpenCV's order of colors."""
+    """Stands in for cv2.VideoCapture: so many frames in OpenCV's order of colors, one a moment."""
 
-    def __init__(self, device, frames=5):
+    def __init__(self, device, frames=1000):
         self.device, self.left, self.is_released = device, frames, False
 
+    def isOpened(self):  # noqa: N802 - OpenCV's name
+        return True
+
     def read(self):
+        time.sleep(0.01)
         self.left -= 1
         frame = COLORS[draw_blocks()][..., ::-1]
         return (True, frame) if self.left >= 0 else (False, None)
@@ -520,8 +335,8 @@ class Camera:
         self.is_released = True
 
 
-@pytest.mark.parametrize("device", [0, "/dev/video0"])
-def test_camera(model, monkeypatch, device):
+@pytest.mark.parametrize("device", [0, "/dev/video0", "rtsp://user:secret@10.0.0.2/stream"])
+def test_camera(model, monkeypatch, capsys, device):
     cameras = []
     cv2 = types.SimpleNamespace(
         VideoCapture=lambda device: cameras.append(Camera(device)) or cameras[-1])
@@ -533,34 +348,43 @@ def test_camera(model, monkeypatch, device):
     masks = sorted((Path(predict.RESULT_DIR) / "masks").iterdir())
     assert [path.name for path in masks] == ["frame_00000.png", "frame_00001.png"]
     assert np.array_equal(read_label(masks[1]), draw_blocks())
+    assert ":secret@" not in "".join(capsys.readouterr())
 
 
-def test_camera_that_stops(model, monkeypatch, capsys):
+def test_a_camera_that_stops_and_of_which_nothing_is_saved(model, monkeypatch, capsys):
     cv2 = types.SimpleNamespace(VideoCapture=lambda device: Camera(device, 3))
     monkeypatch.setitem(sys.modules, "cv2", cv2)
     monkeypatch.setattr(predict, "IMAGES", 0)
     assert predict.main() == 1
-    assert "camera 0 gives no frame 3" in capsys.readouterr().out
+    assert "camera 0 gives no frame" in capsys.readouterr().out
+    assert [path.name for path in Path(predict.RESULT_DIR).iterdir()] == ["areas.csv"]
 
 
 def test_ctrl_c_ends_a_camera_with_its_table(model, monkeypatch, capsys):
-    class Stopped(Camera):
-        def read(self):
-            if self.left == 3:
-                raise KeyboardInterrupt
-            return super().read()
+    def stop_at_the_third(self):
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        return read(self)
 
-    monkeypatch.setitem(sys.modules, "cv2", types.SimpleNamespace(VideoCapture=Stopped))
+    calls, read = itertools.count(1), live.NewestFrame.read
+    monkeypatch.setattr(live.NewestFrame, "read", stop_at_the_third)
+    cameras = []
+    cv2 = types.SimpleNamespace(
+        VideoCapture=lambda device: cameras.append(Camera(device)) or cameras[-1])
+    monkeypatch.setitem(sys.modules, "cv2", cv2)
     monkeypatch.setattr(predict, "IMAGES", 0)
     assert predict.main() == 0
-    assert "median of 2 picture(s)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Stopped by Ctrl-C" in printed and "median of 2 picture(s)" in printed
+    assert cameras[0].is_released
 
 
-def test_camera_without_opencv(model, monkeypatch):
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    monkeypatch.setattr(predict, "IMAGES", 0)
-    with pytest.raises(InputError, match="pip install opencv-python-headless"):
-        predict.main()
+def test_an_alert_of_a_camera_is_said_once(model, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cv2", types.SimpleNamespace(VideoCapture=Camera))
+    for name, value in {"IMAGES": 0, "CAMERA_FRAMES": 4, "ALERT": {"red": 0.1}}.items():
+        monkeypatch.setattr(predict, name, value)
+    assert predict.main() == 0
+    assert capsys.readouterr().out.count("ALERT frame_00000: red 33.33%") == 1
 
 
 # ---- without TensorFlow ----------------------------------------------------------------------
@@ -568,11 +392,12 @@ def test_camera_without_opencv(model, monkeypatch):
 
 @pytest.fixture(scope="session")
 def bare_python(tmp_path_factory):
-    """The Python of a new virtual environment with ai-edge-litert, numpy and pillow alone."""
+    """The Python of a new virtual environment with device/requirements.txt alone."""
     folder = tmp_path_factory.mktemp("bare")
     python = folder / "bin" / "python"
     for command in ([sys.executable, "-m", "venv", folder],
-                    [python, "-m", "pip", "install", "-q", "ai-edge-litert", "numpy", "pillow"]):
+                    [python, "-m", "pip", "install", "-q", "-r",
+                     PROJECT / "device" / "requirements.txt"]):
         run = subprocess.run(command, capture_output=True, text=True)
         if run.returncode:
             pytest.skip(f"no environment without TensorFlow: {(run.stdout + run.stderr)[-300:]}")
@@ -580,32 +405,31 @@ def bare_python(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_without_tensorflow(bare_python, models, model, tmp_path, monkeypatch):
-    device = tmp_path / "device"
-    (device / "output").mkdir(parents=True)
-    (device / "sample_data").mkdir()
-    shutil.copy(PROJECT / "predict.py", device)
-    shutil.copytree(PROJECT / "device", device / "device")
-    path = device / "output" / "model_int8.tflite"
-    path.write_bytes((models / "layers.tflite").read_bytes())
+def test_without_tensorflow(bare_python, models, model, tmp_path):
+    """output/device in an empty folder and a bare environment gives the masks of TensorFlow."""
+    model.write_bytes((models / "layers.tflite").read_bytes())
+    (model.parent / "model.json").unlink()
+    names = [f"{index}.png" for index in range(5)]
     random = np.random.default_rng(0)
-    for index in range(5):
+    for index, name in enumerate(names):
         image = random.integers(0, 256, (40 + index, 60, 3), dtype=np.uint8)
-        Image.fromarray(image).save(Path(predict.IMAGES) / f"{index}.png")
-    Path(predict.IMAGES).rename(device / "sample_data" / "images")
+        Image.fromarray(image).save(Path(predict.IMAGES) / name)
+    write_json(model.parent / "model.json", {
+        "class_names": list("abcd"), "class_colors": [[0, 0, 0]] * 4,
+        "validation_image_dir": predict.IMAGES, "validation_images": names})
+    record_hashes(model.parent, compiled=False)
+    device = tmp_path / "elsewhere"
+    shutil.copytree(write_device_folder(model.parent), device)
 
     code = "import predict, sys; predict.FULL_SIZE = False; code = predict.main();" \
            "assert 'tensorflow' not in sys.modules; sys.exit(code)"
     run = subprocess.run([bare_python, "-c", code], cwd=device, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert "the classes are numbered" in run.stdout and "median of 5" in run.stdout
+    assert "ai-edge-litert" in run.stdout and "median of 5" in run.stdout
 
-    monkeypatch.setattr(tflite, "RUNTIMES", ("tensorflow.lite.python.interpreter",))
-    interpreter = tflite.open_model(path)
-    masks = []
-    for index in range(5):
-        image = read_image(device / "sample_data" / "images" / f"{index}.png", (HEIGHT, WIDTH))
+    interpreter, masks = tflite.open_model(model, runtime=load_runtime("tensorflow")), []
+    for name in names:
+        image = read_image(device / "images" / name, (HEIGHT, WIDTH))
         masks.append(tflite.run_model(interpreter, image).argmax(-1))
-        found = read_label(device / "output" / "predictions" / "masks" / f"{index}.png")
-        assert np.array_equal(found, masks[-1])
+        assert np.array_equal(read_label(device / "predictions" / "masks" / name), masks[-1])
     assert len(np.unique(masks)) > 1

@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from device import files, model_info
+from device.drawing import class_colors
 from device.errors import InputError
 
 INFO = {
@@ -58,6 +60,8 @@ def test_model_info_that_is_missing_or_damaged(tmp_path, text, sentence):
     ("training_images", ["a.png", 3], "3"), ("training_images", ["../a.png"], r'"\.\./a\.png"'),
     ("validation_images", ["/etc/passwd"], "/etc/passwd"), ("validation_images", [".."], '".."'),
     ("validation_images", ["a\\b.png"], r"a\\\\b"), ("validation_images", ["a\0.png"], "u0000"),
+    ("tflite_sha256", {"a.tflite": "00"}, "00"), ("tflite_sha256", ["a"], "a"),
+    ("tflite_sha256", {"../a.tflite": "0" * 64}, "characters"),
     ("validation_images", [["a.png"]], r'\["a\.png"\]'), ("validation_images", ["."], '"."'),
 ])
 def test_model_info_is_checked_field_by_field(tmp_path, field, value, found):
@@ -76,3 +80,16 @@ def test_model_info_needs_what_the_script_needs(tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(some | {"class_names": ["a", "b", "c"]}))
     with pytest.raises(InputError, match="3 classes and class_colors 2 colors"):
         model_info.read_model_info(tmp_path, needed=())
+
+
+def test_classes_are_numbered_without_model_info(tmp_path, capsys):
+    names, colors = model_info.read_classes(tmp_path, 3)
+    assert names == ["class 0", "class 1", "class 2"]
+    assert np.array_equal(colors, class_colors(3))
+    assert "the classes are numbered" in capsys.readouterr().out
+
+
+def test_model_info_of_another_model(tmp_path):
+    files.write_json(tmp_path / "model.json", INFO)
+    with pytest.raises(InputError, match="names 2 classes, but the model gives 4"):
+        model_info.read_classes(tmp_path, 4)
