@@ -7,6 +7,7 @@ import numpy as np
 
 from device.images import open_image
 from segmentation.formats.reading import (
+    ContentError,
     FormatError,
     clean_name,
     damage_as_sentence,
@@ -47,6 +48,8 @@ def read(path, content, source):
         annotations = by_image.pop(str(image["id"]), [])
         file_names = [str(image[key]) for key in ("file_name", "coco_url", "flickr_url")
                       if image.get(key)]
+        if not file_names:
+            raise ContentError(f"picture {image['id']} has no file_name")
         if any("segments_info" in annotation for annotation in annotations):
             records.append(_read_panoptic(path, annotations, names, file_names, size, source))
             continue

@@ -4,7 +4,14 @@ from collections import Counter, defaultdict
 from functools import partial
 
 from segmentation.formats.geometry import box_outline, ellipse_outline
-from segmentation.formats.reading import clean_name, damage_as_sentence, read_number, read_size
+from segmentation.formats.reading import (
+    ContentError,
+    clean_name,
+    damage_as_sentence,
+    read_number,
+    read_points,
+    read_size,
+)
 from segmentation.formats.records import Record, count_names, mask_shape, polygon
 from segmentation.formats.runs import expand_runs
 
@@ -88,8 +95,7 @@ def _read_outline(element):
         return read_number(element.get(key) or 0)
 
     if element.tag == "polygon":
-        return [tuple(map(read_number, pair.split(",")))
-                for pair in element.get("points").strip(";").split(";")]
+        return read_points(pair.split(",") for pair in element.get("points").strip(";").split(";"))
     if element.tag == "box":
         return box_outline(*(number(key) for key in ("xtl", "ytl", "xbr", "ybr", "rotation")))
     if element.tag == "ellipse":
@@ -102,6 +108,6 @@ def _read_mask(name, element):
     left, top, width, height = (int(float(element.get(key)))
                                 for key in ("left", "top", "width", "height"))
     if read_size(height, width) is None:
-        raise ValueError("a mask is empty")
+        raise ContentError("a mask is empty")
     counts = [int(count) for count in element.get("rle").split(",")]
     return mask_shape(name, expand_runs(counts, height * width).reshape(height, width), left, top)

@@ -225,7 +225,7 @@ def _summarize(found, jobs, pictures, classes, counts):
 
 def _nothing_found(found, jobs):
     left_out = _count_left_out(jobs)
-    reason = f": there is {', '.join(left_out)} only" if left_out else ""
+    reason = f" (left out: {', '.join(sorted(left_out))})" if left_out else ""
     return (f"{found.kind}: {len(found.files)} file(s) hold no outline, mask or area of a "
             f"class{reason}; export polygons or masks, which segmentation needs.")
 

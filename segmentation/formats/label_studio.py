@@ -4,7 +4,13 @@ from collections import Counter
 from functools import partial
 
 from segmentation.formats.geometry import box_outline, ellipse_outline
-from segmentation.formats.reading import clean_name, damage_as_sentence, read_number, read_size
+from segmentation.formats.reading import (
+    ContentError,
+    clean_name,
+    damage_as_sentence,
+    read_number,
+    read_size,
+)
 from segmentation.formats.records import Record, count_names, mask_shape, polygon
 from segmentation.formats.runs import decode_label_studio
 
@@ -84,9 +90,9 @@ def _read_shapes(results):
             continue
         own = read_size(result.get("original_height"), result.get("original_width"))
         if own is None:
-            raise ValueError("a region lacks original_width and original_height")
+            raise ContentError("a region lacks original_width and original_height")
         if size not in (None, own):
-            raise ValueError("the regions of one picture have different sizes")
+            raise ContentError("the regions of one picture have different sizes")
         size = own
         if result.get("image_rotation"):
             left_out["drawn on a picture that was turned in Label Studio"] += 1

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from segmentation.formats.mask_files import Counts, count_values, pack, unpack
+from segmentation.formats.reading import ContentError
 
 MERGED_GRAY = 16  # values this near belong to one level of a soft or lossy mask
 MERGED_COLOR = 32  # likewise colors, Euclidean
@@ -87,14 +88,14 @@ def assign(array, values, is_color, is_soft):
     pixels around them. A pixel of a class's very color is pure, but where that color may itself be
     a mixture of two others (gray between black and white), some neighbors must share it.
     Args: array, numbers or colors; values, sorted and packed, at most 255.
-    Raises: ValueError for a pixel of another value in a mask that is not soft.
+    Raises: ContentError for a pixel of another value in a mask that is not soft.
     """
     packed = pack(array)
     place = np.clip(np.searchsorted(values, packed), 0, len(values) - 1).astype(np.uint8)
     exact = values[place] == packed
     if not is_soft:
         if not exact.all():
-            raise ValueError(f"it holds the value {packed[~exact][0]}, which is no class")
+            raise ContentError(f"it holds the value {packed[~exact][0]}, which is no class")
         return place
     points = unpack(values).astype(np.float32) if is_color else np.float32(values)[:, None]
     colors = array if is_color else array[..., None]

@@ -25,6 +25,10 @@ class FormatError(InputError):
     """A label file of another tool can't be read; the message names the file and what is wrong."""
 
 
+class ContentError(ValueError):
+    """What a label file holds can't be right; the message says what, without the file's name."""
+
+
 @contextmanager
 def damage_as_sentence(path):
     """Turns whatever a reader raises on unexpected content into one FormatError that names path."""
@@ -49,9 +53,9 @@ def explain(error):
         return "it is nested too deeply"
     if isinstance(error, MemoryError):
         return "there is not enough memory for it"
-    if type(error) is ValueError and error.args:
+    if isinstance(error, ContentError):
         return str(error)
-    return f"damaged or cut off ({type(error).__name__})"
+    return f"it is damaged, or not of the form it seems to have ({type(error).__name__})"
 
 
 def read_text(path):
@@ -94,7 +98,7 @@ class _NoDoctype(ElementTree.TreeBuilder):
 
     def doctype(self, name, pubid, system):
         """Is called where <!DOCTYPE begins."""
-        raise ValueError("it has a <!DOCTYPE>, which no labeling tool writes")
+        raise ContentError("it has a <!DOCTYPE>, which no labeling tool writes")
 
 
 def read_xml(path):
@@ -115,7 +119,7 @@ def read_number(value):
     """Returns a finite float of a number or of its text."""
     number = float(value)
     if not math.isfinite(number) or abs(number) > FARTHEST:
-        raise ValueError(f"a coordinate is {number}")
+        raise ContentError(f"a coordinate is {number}")
     return number
 
 
@@ -127,20 +131,20 @@ def read_points(pairs):
 def read_flat_points(numbers):
     """Returns [(x, y), ...] of a list x, y, x, y, ..."""
     if len(numbers) % 2:
-        raise ValueError("an outline has an odd count of coordinates")
+        raise ContentError("an outline has an odd count of coordinates")
     return read_points(zip(numbers[::2], numbers[1::2]))
 
 
 def read_size(height, width):
     """Returns (height, width) as ints, or None where one of them is missing or 0.
 
-    Raises: ValueError for negative sizes and for more pixels than device.images reads.
+    Raises: ContentError for negative sizes and for more pixels than device.images reads.
     """
     if not height or not width:
         return None
     height, width = int(float(height)), int(float(width))
     if height < 1 or width < 1 or height * width > MAX_PIXELS:
-        raise ValueError(f"a picture's size is {width} x {height}")
+        raise ContentError(f"a picture's size is {width} x {height}")
     return height, width
 
 
@@ -154,7 +158,7 @@ def open_embedded(content):
     """Opens a picture that a label file holds inside, bytes of a PNG or JPEG file."""
     image = Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP", "WEBP"))
     if image.width * image.height > MAX_PIXELS:
-        raise ValueError(f"it holds a picture of {image.width} x {image.height} pixels")
+        raise ContentError(f"it holds a picture of {image.width} x {image.height} pixels")
     return image
 
 

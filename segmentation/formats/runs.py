@@ -2,15 +2,17 @@
 
 import numpy as np
 
+from segmentation.formats.reading import ContentError
+
 
 def expand_runs(counts, pixels):
     """Returns a flat bool array of runs that are False, True, False, ... in turn.
 
-    Raises: ValueError where the runs do not make so many pixels.
+    Raises: ContentError where the runs do not make so many pixels.
     """
     counts = np.asarray(counts, np.int64)
     if counts.ndim != 1 or (counts < 0).any() or counts.sum() != pixels:
-        raise ValueError(f"the runs of a mask do not make {pixels} pixels")
+        raise ContentError(f"the runs of a mask do not make {pixels} pixels")
     return np.repeat(np.arange(len(counts)) % 2 == 1, counts)
 
 
@@ -60,14 +62,14 @@ def decode_label_studio(content, size):
         """Returns the next bits as a number."""
         nonlocal position
         if position + count > len(text):
-            raise ValueError("a brush mask is cut off")
+            raise ContentError("a brush mask is cut off")
         position += count
         return int(text[position - count:position], 2)
 
     values, word = take(32), take(5) + 1
     sizes = [take(4) + 1 for _ in range(4)]
     if values != size[0] * size[1] * 4:
-        raise ValueError(f"a brush mask does not have {size[1]} x {size[0]} pixels")
+        raise ContentError(f"a brush mask does not have {size[1]} x {size[0]} pixels")
     result, done = np.zeros(values, np.uint32), 0
     while done < values:
         is_run = take(1)
