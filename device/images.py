@@ -12,6 +12,9 @@ from device.errors import InputError
 
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # Pillow's names; it opens no others for us
 PIXEL_SCALE = 127.5  # the network's input is pixel / 127.5 - 1, in [-1, 1]
+SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
+PADDING_GRAY = 128  # around a smaller picture: 0 to the network, like its own padding
+PADDING_LABEL = 255  # around its label: never a class, since there are at most 255
 MAX_PIXELS = 178_956_970  # of one image: Pillow's own limit, half a gigabyte decoded
 # What can be wrong with a file, and the remedy.
 FILE_ERRORS = {
@@ -118,6 +121,16 @@ def _check_opened(path, file):
     # MPO is a camera's JPEG with a preview or a second view behind the picture itself.
     if file.format != "MPO" and getattr(file, "n_frames", 1) > 1:
         raise FileError("several", path, f"{file.n_frames}")
+
+
+def read_size(path):
+    """Returns the (height, width) of an upright image without decoding it.
+
+    Raises: InputError where the file can't be read as an image.
+    """
+    with _open_image(Path(path)) as file:
+        turned = file.getexif().get(ExifTags.Base.Orientation, 1) in SIDEWAYS
+        return file.size if turned else file.size[::-1]
 
 
 def load_image(path, image_size=None):

@@ -9,9 +9,7 @@ import numpy as np
 
 from device.errors import InputError
 from device.files import find_images
-from device.images import load_image, resize_image
-
-PADDING_GRAY = 128  # gray: 0 to the network, like the zeros that its convolutions pad with
+from device.images import PADDING_GRAY, load_image, resize_image
 
 
 class Picture(NamedTuple):

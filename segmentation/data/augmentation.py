@@ -2,11 +2,11 @@
 
 import tensorflow as tf
 
+from device.images import PADDING_GRAY, PADDING_LABEL
+
 FLIP_PROBABILITY = 0.5
 COLOR_RANGE = 0.2  # brightness, contrast and saturation vary by a factor of 1 -+ this
 SCALE_RANGE = (0.6, 1.25)  # a crop of this share of the sides is shown at full size
-PADDING = 128.0  # gray around a picture that is shown smaller: near 0 to the network
-PADDING_LABEL = 255  # label around such a picture: never a class, since at most 255 are allowed
 
 
 def augment_batch(image, label, random_numbers, random_crops=False):
@@ -42,7 +42,7 @@ def _crop(image, label, scale, top, left):
     top, left = (1 - side) * top, (1 - side) * left  # beyond the picture where side is above 1
     boxes = tf.stack([top, left, top + side, left + side], axis=1)
     numbers, size = tf.range(tf.shape(image)[0]), tf.shape(image)[1:3]
-    image = tf.image.crop_and_resize(image, boxes, numbers, size, extrapolation_value=PADDING)
+    image = tf.image.crop_and_resize(image, boxes, numbers, size, extrapolation_value=float(PADDING_GRAY))
     label = tf.image.crop_and_resize(label[..., None], boxes, numbers, size, method="nearest",
                                      extrapolation_value=float(PADDING_LABEL))
     return image, tf.cast(label[..., 0], tf.uint8)

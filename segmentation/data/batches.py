@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from segmentation.data.augmentation import augment_batch
 from segmentation.data.pasting import paste_objects
+from segmentation.data.tiling import draw_crop_numbers
 
 RANDOM_NUMBERS = 8  # an image: flip, brightness, contrast, saturation, scale, top, left, pasting
 
@@ -37,7 +38,7 @@ def count_steps(count, batch_size, repeats=1):
 
 def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=0,
                  epochs=range(1), repeats=1, features=None, replicas=(0, 1, 1), random_crops=False,
-                 pasted_classes=0):
+                 pasted_classes=0, read_crops=None):
     """Streams the batches of all epochs, one after the other, prefetched.
 
     Args:
@@ -55,7 +56,14 @@ def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=
     first, last, total = replicas
     order = functools.lru_cache(2)(lambda epoch: epoch_order(
         len(images), batch_size, shuffle, seed, epoch, repeats))
+    crop_numbers = functools.lru_cache(2)(lambda epoch: draw_crop_numbers(
+        len(images) * repeats, seed, epoch))
     steps = count_steps(len(images), batch_size, repeats)
+    if read_crops is None:
+        one_image = images[:1]
+    else:
+        one_image, _ = read_crops([0], crop_numbers(0)[:1])
+    image_size = one_image.shape[1:3]
 
     def fetch(number):
         """Returns the images, labels and random_numbers of a batch, by its number in all epochs."""
@@ -63,18 +71,24 @@ def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=
         epoch, step = divmod(step, steps)
         indices, random_numbers = (
             array[first + replica::total] for array in order(epochs[epoch])[step])
-        image, label = images[indices], labels[indices]
+        if read_crops is None:
+            image, label = images[indices], labels[indices]
+            donors = images, labels
+        else:
+            numbers = crop_numbers(epochs[epoch])[step * batch_size:(step + 1) * batch_size]
+            image, label = read_crops(indices, numbers[first + replica::total])
+            donors = image.copy(), label.copy()  # whole pictures would be slow to read each time
         for place, random_number in enumerate(random_numbers[:, -1] if pasted_classes else ()):
             random = np.random.default_rng(int(random_number * 2**24))  # all bits of a float32
-            paste_objects(image[place], label[place], images, labels, pasted_classes, random)
+            paste_objects(image[place], label[place], *donors, pasted_classes, random)
         return image, label, random_numbers
 
     def decode(number):
         """Returns images and labels of a batch by its number, augmented if asked for."""
         image, label, random_numbers = tf.numpy_function(
             fetch, [number], (tf.uint8, tf.uint8, tf.float32), stateful=False)
-        image = tf.cast(tf.ensure_shape(image, (None, *images.shape[1:])), tf.float32)
-        label = tf.ensure_shape(label, (None, *labels.shape[1:]))
+        image = tf.cast(tf.ensure_shape(image, (None, *image_size, 3)), tf.float32)
+        label = tf.ensure_shape(label, (None, *image_size))
         if not augment:
             return image, label
         random_numbers = tf.ensure_shape(random_numbers, (None, RANDOM_NUMBERS))
@@ -85,7 +99,7 @@ def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=
     numbers = tf.data.Dataset.range(len(epochs) * steps * (last - first))
     dataset = numbers.map(decode, num_parallel_calls=2)
     if features is not None:
-        dataset = dataset.map(_encode_by(features, images[:1]), num_parallel_calls=2)
+        dataset = dataset.map(_encode_by(features, one_image), num_parallel_calls=2)
     return dataset.prefetch(2)
 
 

@@ -126,7 +126,7 @@ def test_a_larger_or_smaller_view_keeps_the_pair_together(monkeypatch):
                                                random_crops=True)
         image, label = image.numpy()[..., 0], label.numpy()
         assert set(np.unique(label)) <= {0, 1, 255}
-        assert (image[label == 255] == augmentation.PADDING).all()
+        assert (image[label == 255] == augmentation.PADDING_GRAY).all()
         inside = label != 255
         # 125 lies half way: bilinear edges are a pixel wide, nearest ones fall on their middle.
         assert ((image[inside] > 125) == (label[inside] == 1)).mean() > 0.97
