@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from device.errors import InputError, collect_or_raise
+from device.images import PADDING_GRAY, PADDING_LABEL
+from device.tiles import cut_tile
 from segmentation.data.classes import (
     check_label_values,
     compare_classes,
@@ -18,8 +20,18 @@ from segmentation.data.classes import (
     format_class_table,
     name_classes,
 )
+from segmentation.data.object_sizes import describe_small_objects, median_object_sizes
 from segmentation.data.pairing import Pairs, pair_files
 from segmentation.data.reading import list_file_errors, read_pairs
+from segmentation.data.tiling import (
+    MAX_VALIDATION_TILES,
+    choose_tiles,
+    count_crops,
+    cut_tiles,
+    find_size,
+    make_crop_reader,
+    spread_tile,
+)
 from segmentation.int8.calibration import add_extreme_pixels, calibration_indices
 from segmentation.workers import is_chief, worker_index
 
@@ -39,14 +51,16 @@ def load_data(settings, errors=()):
 
     Args: errors, sentences on what else is wrong, to be raised together with what is found here.
     Returns: dict with images, labels, class_weights, pixel_counts (of the training labels),
-        validation_images, validation_labels, class_names, training_names, validation_names (image
-        file names), validation_dirs.
+        validation_images, validation_labels, class_names, calibration_images, training_names,
+        validation_names (image file names), validation_dirs; with PICTURE_SIZE what tile_data
+        returns.
     Raises: InputError of all errors: pairing, files, sizes, label values, and those given.
     """
     errors = list(errors)
     pairs, validation_pairs, validation_dirs = find_pairs(settings, errors)
+    size, sizes = find_size(pairs + validation_pairs, settings.picture_size or settings.image_size)
     (images, labels, values), (validation_images, validation_labels, validation_values) = read_both(
-        pairs, validation_pairs, settings, errors)
+        pairs, validation_pairs, size, settings, errors)
     all_values = np.concatenate([values[:], validation_values[:]])
     class_names = name_classes(all_values, settings.label_dir, settings.class_names,
                                settings.ignore_label, errors)
@@ -65,11 +79,57 @@ def load_data(settings, errors=()):
     for warning in compare_classes(values, validation_pairs, validation_values, class_names,
                                    settings.ignore_label):
         print(warning)
-    return {"images": images, "labels": labels, "class_weights": class_weights,
+    data = {"images": images, "labels": labels, "class_weights": class_weights,
             "pixel_counts": pixel_counts, "validation_images": validation_images,
-            "validation_labels": validation_labels, "class_names": class_names,
-            "validation_dirs": validation_dirs, "training_names": pairs.image_names(),
-            "validation_names": validation_pairs.image_names()}
+            "validation_labels": validation_labels,
+            "class_names": class_names, "validation_dirs": validation_dirs,
+            "training_names": pairs.image_names(),
+            "validation_names": validation_pairs.image_names(),
+            "calibration_images": cut_calibration_images(
+                images, sizes[:len(pairs)], settings.image_size)}
+    if settings.picture_size is not None:
+        return tile_data(data, sizes, settings)
+    small = describe_small_objects(median_object_sizes(labels, len(class_names)), class_names)
+    print(small, end="\n" if small else "")
+    return data
+
+
+def tile_data(data, sizes, settings):
+    """Returns the data of large pictures for training on crops and for validation on tiles.
+
+    Args: data of load_data, whose arrays are pictures; sizes int (n, 2), each picture's own
+        (height, width) in them, first those for training.
+    Returns: data, where validation_images and validation_labels are tiles of IMAGE_SIZE, and also
+        read_crops (see tiling.make_crop_reader), crops_per_picture, and validation_pictures,
+        validation_picture_labels, validation_sizes.
+    """
+    count, tile_size = len(data["images"]), settings.image_size
+    training_sizes, validation_sizes = sizes[:count], sizes[count:]
+    pictures, labels = data["validation_images"], data["validation_labels"]
+    tiles = choose_tiles(validation_sizes, tile_size, MAX_VALIDATION_TILES)
+    crops = count_crops(training_sizes, tile_size, settings.batch_size)
+    print(f"Pictures of up to {sizes.max(0)[0]}x{sizes.max(0)[1]} pixels (height x width) are seen "
+          f"in tiles of {tile_size[0]}x{tile_size[1]}: an epoch shows {crops} crop(s) of each and "
+          f"is measured on {len(tiles)} tiles of the validation pictures.", flush=True)
+    return {**data, "crops_per_picture": crops,
+            "read_crops": make_crop_reader(data["images"], data["labels"], training_sizes,
+                                           tile_size, data["class_weights"],
+                                           settings.rare_crop_share),
+            "validation_images": cut_tiles(pictures, tiles, tile_size, PADDING_GRAY),
+            "validation_labels": cut_tiles(labels, tiles, tile_size, PADDING_LABEL),
+            "validation_pictures": pictures, "validation_picture_labels": labels,
+            "validation_sizes": validation_sizes}
+
+
+def cut_calibration_images(images, sizes, image_size):
+    """Returns the calibration images, uint8 (n, *image_size, 3): of large pictures a tile each.
+
+    Args: images uint8 (n, height, width, 3) to choose from; sizes int (n, 2), each one's own part.
+    """
+    chosen = calibration_indices(len(images))
+    tiles = [(index, *spread_tile(sizes[index], image_size, position))
+             for position, index in enumerate(chosen.tolist())]
+    return add_extreme_pixels(cut_tiles(images, tiles, image_size, PADDING_GRAY))
 
 
 def find_pairs(settings, errors):
@@ -111,10 +171,11 @@ def split_names(names, share, seed):
     return [n for n in names if n not in validation], [n for n in names if n in validation]
 
 
-def read_both(pairs, validation_pairs, settings, errors):
+def read_both(pairs, validation_pairs, size, settings, errors):
     """Decodes training and validation pairs, in memory or, above MEMORY_LIMIT_GB, into CACHE_DIR.
 
-    Args: errors, list to which a sentence for each kind of error is added. Where it holds some
+    Args: size (height, width) of the decoded pictures; with PICTURE_SIZE "full" they are padded to
+        it. errors, list to which a sentence for each kind of error is added. Where it holds some
         already, which prevent training, files are only checked, and nothing is kept of them.
     Returns: reading.read_pairs' arrays of the training and of the validation pairs.
     Raises: InputError of all errors so far, where a cache can't be written.
@@ -128,8 +189,8 @@ def read_both(pairs, validation_pairs, settings, errors):
     file_errors, arrays = [], []
     try:
         for some, purpose in ((pairs, "training"), (validation_pairs, "validation")):
-            arrays.append(read_pairs(some, settings.image_size, file_errors, limit, cache_dir,
-                                     purpose))
+            arrays.append(read_pairs(some, size, file_errors, limit, cache_dir, purpose,
+                                     pad=settings.picture_size == "full"))
     except InputError as error:
         collect_or_raise([*errors, *list_file_errors(file_errors), str(error)])
     errors += list_file_errors(file_errors)
@@ -161,12 +222,24 @@ def import_images(image_dir, label_dir, image_size, class_names, ignore_label, n
 
 
 def load_calibration_images(info):
-    """Reads the calibration images that model.json names, uint8 (n, height, width, 3)."""
+    """Reads the calibration images that model.json names, uint8 (n, height, width, 3).
+
+    The same ones as main.py's: with PICTURE_SIZE one tile of each picture, read one by one.
+    """
     names = info["training_images"]
     chosen = [names[index] for index in calibration_indices(len(names))]
-    images, _ = import_images(info["image_dir"], info["label_dir"], info["image_size"],
-                              info["class_names"], info["ignore_label"], chosen)
-    return add_extreme_pixels(images)
+    picture_size, image_size = info.get("picture_size"), info["image_size"]
+    if picture_size is None:
+        images, _ = import_images(info["image_dir"], info["label_dir"], image_size,
+                                  info["class_names"], info["ignore_label"], chosen)
+        return add_extreme_pixels(images)
+    pairs, tiles = pair_files(info["image_dir"], info["label_dir"], chosen), []
+    _, sizes = find_size(pairs, picture_size)
+    for position, size in enumerate(sizes.tolist()):
+        images, _, _ = read_pairs(pairs[position:position + 1], size)
+        top, left = spread_tile(size, image_size, position)
+        tiles += [cut_tile(images[0], top, left, image_size, PADDING_GRAY)]
+    return add_extreme_pixels(np.stack(tiles))
 
 
 def load_validation_images(info):

@@ -34,6 +34,9 @@ VALIDATION_LABEL_DIR = None  # folder of their labels
 VALIDATION_SPLIT = 0.2  # share of the pairs that is set aside for measuring; SEED decides which
 SKIP_UNLABELED = False  # True leaves out images without a label; False: they are an error
 IMAGE_SIZE = (128, 160)  # (height, width), divisible by 32; images are stretched to it
+PICTURE_SIZE = None  # (height, width) or "full": images are read that large and seen in tiles of
+# IMAGE_SIZE, for objects that are too small in the whole image; None: whole, at IMAGE_SIZE
+RARE_CROP_SHARE = 0.33  # of the training crops that are drawn around a rarer class (PICTURE_SIZE)
 CLASS_NAMES = None  # list of names; None: from classes.txt in LABEL_DIR, else from the labels
 IGNORE_LABEL = 255  # label value of pixels that count nowhere: loss, class weights, metrics
 

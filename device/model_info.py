@@ -98,6 +98,11 @@ def _is_side(value):
     return is_whole_number(value, SIZE_STEP, MAX_SIDE) and value % SIZE_STEP == 0
 
 
+def _is_picture_size(value):
+    return value in (None, "full") or (isinstance(value, list) and len(value) == 2 and all(
+        is_whole_number(side, 1, MAX_SIDE) for side in value))
+
+
 def _is_channels(value):
     values = value if isinstance(value, list) and len(value) == 2 else [value]
     return all(is_whole_number(number, 1, 65536) for number in values)
@@ -127,6 +132,7 @@ MODEL_INFO_FORMS = {  # field: function that returns its wrong values, what they
                       "a list of colors, three integers from 0 to 255 each"),
     "image_size": (_many(_is_side, 2, 2),
                    f"height and width, multiples of {SIZE_STEP} from {SIZE_STEP} to {MAX_SIDE}"),
+    "picture_size": (_one(_is_picture_size), 'null, "full", or height and width'),
     "ignore_label": (_one(lambda value: value is None or is_whole_number(value, 0, 255)),
                      "null or an integer from 0 to 255"),
     "decoder_filters": (_many(_is_channels, DECODER_BLOCKS, DECODER_BLOCKS),

@@ -87,6 +87,8 @@ def describe_model(model, data, settings, metrics):
         "class_names": data["class_names"],
         "class_colors": class_colors(len(data["class_names"])).tolist(),
         "image_size": list(settings.image_size),
+        "picture_size": (settings.picture_size if settings.picture_size in (None, "full")
+                         else list(settings.picture_size)),
         "ignore_label": settings.ignore_label,
         "class_weights": [float(weight) for weight in data["class_weights"]],
         "decoder_filters": list(settings.decoder_filters),

@@ -50,6 +50,8 @@ def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=
             images of a batch are dealt out one by one, and each device's share is an element.
         augment, random_crops: see augment_batch.
         pasted_classes: number of classes whose objects are pasted into other images; 0: none.
+        read_crops: None, or a function of tiling.make_crop_reader: images and labels are larger
+            pictures, of which it cuts the crops that make up a batch.
     Returns: tf.data.Dataset of image float32 (batch, height, width, 3) in 0..255, or a tuple of
         features, and label uint8 (batch, height, width).
     """

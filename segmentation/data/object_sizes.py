@@ -68,6 +68,6 @@ def describe_small_objects(sizes, class_names):
         return ""
     smallest = int(np.nanargmin(sides))
     height, width = sizes[smallest]
-    return (f"NOTE: the median {class_names[smallest]} is {height:.0f} x {width:.0f} pixels (height "
-            f"x width) at IMAGE_SIZE: raise IMAGE_SIZE, or set PICTURE_SIZE (docs/training.md, "
-            f"Tiles).")
+    return (f"NOTE: the median {class_names[smallest]} is {height:.0f} x {width:.0f} pixels "
+            f"(height x width) at IMAGE_SIZE: raise IMAGE_SIZE, or set PICTURE_SIZE "
+            f"(docs/tiles.md).")

@@ -85,6 +85,16 @@ def choose_tiles(sizes, tile_size, most):
     return [tiles[number] for number in chosen]
 
 
+def spread_tile(size, tile_size, number):
+    """Returns the (top, left) of one tile of a picture; consecutive numbers spread over its tiles.
+
+    The step between them is the golden section of the grid, so that neither the same row nor the
+    same column comes again and again.
+    """
+    grid = tile_grid(size, tile_size)
+    return grid[int((number * 0.618034 + 0.5) % 1 * len(grid))]
+
+
 def cut_tiles(array, tiles, tile_size, fill):
     """Returns the tiles (picture, top, left) of an array (n, height, width, ...), stacked."""
     height, width = tile_size

@@ -60,7 +60,8 @@ def stream(strategy, data, batch_size, **options):
         share = total // context.num_input_pipelines
         first = context.input_pipeline_id * share
         return make_dataset(data["images"], data["labels"], batch_size, shuffle=True,
-                            replicas=(first, first + share, total), **options)
+                            replicas=(first, first + share, total),
+                            read_crops=data.get("read_crops"), **options)
 
     if total == 1:
         return iter(serve(tf.distribute.InputContext()))

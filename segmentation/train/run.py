@@ -13,7 +13,6 @@ from device.files import write_json
 from segmentation.data.cache import BYTES_PER_GB
 from segmentation.data.pasting import is_background_large
 from segmentation.evaluate import make_predictor, measure, warn_of_one_class
-from segmentation.int8.calibration import add_extreme_pixels, calibration_indices
 from segmentation.int8.features import cache_features, make_feature_function
 from segmentation.results import (
     describe_model,
@@ -46,7 +45,7 @@ def train(model, data, loss, settings, strategy):
     if settings.resume:
         optimizer_variables = resume(model, record, best_weights, settings)
     options = {"augment": settings.augment, "seed": settings.seed,
-               "repeats": count_repeats(len(data["images"]), settings),
+               "repeats": count_repeats(data, settings),
                "pasted_classes": count_pasted_classes(data, settings)}
     is_interrupted = False
     for phase in plan_phases(model, data, settings, record["epochs"]):
@@ -78,12 +77,12 @@ def plan_phases(model, data, settings, epochs_done):
         return
     if epochs_done < epochs:
         print("Quantizing the encoder: the decoder is trained on its int8 features", flush=True)
-        calibration_images = data["images"][calibration_indices(len(data["images"]))]
-        features = make_feature_function(encoder, add_extreme_pixels(calibration_images))
+        features = make_feature_function(encoder, data["calibration_images"])
         cached_features = cache_features(features, settings.memory_limit_gb * BYTES_PER_GB)
         fast_call = None if settings.mixed_precision else functools.partial(
             call_decoder, decoder, training_dtype=choose_training_dtype())
-        yield Phase(decoder, features if settings.augment else cached_features,
+        is_same_each_epoch = not settings.augment and "read_crops" not in data
+        yield Phase(decoder, cached_features if is_same_each_epoch else features,
                     settings.learning_rate, 0, epochs, fast_call, cached_features)
     if epochs_done < all_epochs and settings.fine_tune_epochs:
         unfreeze(encoder, settings.fine_tune_from)
@@ -101,9 +100,14 @@ def count_pasted_classes(data, settings):
     return len(data["class_names"])
 
 
-def count_repeats(count, settings):
-    """Returns how often an epoch goes through so few images, for MIN_STEPS_PER_EPOCH batches."""
-    return max(1, round(settings.min_steps_per_epoch * settings.batch_size / count))
+def count_repeats(data, settings):
+    """Returns how often an epoch goes through the images.
+
+    Few images are repeated for MIN_STEPS_PER_EPOCH batches, large pictures for their several crops.
+    """
+    count = len(data["images"])
+    return max(data.get("crops_per_picture", 1),
+               round(settings.min_steps_per_epoch * settings.batch_size / count))
 
 
 def unfreeze(encoder, first_layer):
