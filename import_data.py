@@ -243,7 +243,20 @@ def load_calibration_images(info):
 
 
 def load_validation_images(info):
-    """Reads the validation images and labels that model.json names."""
-    return import_images(
-        info["validation_image_dir"], info["validation_label_dir"], info["image_size"],
-        info["class_names"], info["ignore_label"], info["validation_images"])
+    """Reads the validation images and labels that model.json names.
+
+    Returns: images uint8 (height, width, 3) and labels uint8 (height, width), one each a pair: of
+        IMAGE_SIZE, or with PICTURE_SIZE as large as that says.
+    """
+    folders = info["validation_image_dir"], info["validation_label_dir"]
+    picture_size, names = info.get("picture_size"), info["validation_images"]
+    if picture_size is None:
+        return import_images(*folders, info["image_size"], info["class_names"],
+                             info["ignore_label"], names)
+    pairs = pair_files(*folders, names)
+    _, sizes = find_size(pairs, picture_size)
+    read = [read_pairs(pairs[number:number + 1], size)
+            for number, size in enumerate(sizes.tolist())]
+    check_label_values(pairs, np.concatenate([values for _, _, values in read]),
+                       info["class_names"], info["ignore_label"], 0)
+    return [images[0] for images, _, _ in read], [labels[0] for _, labels, _ in read]

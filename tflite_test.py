@@ -18,9 +18,12 @@ import main as main_script
 from device.drawing import color_mask, save_grid
 from device.errors import InputError, run_script
 from device.files import write_json
+from device.images import PADDING_GRAY, PADDING_LABEL
 from device.model_info import TFLITE_FILE, read_model_info
+from device.progress import Progress
 from device.segmenter import Segmenter
 from device.tflite import model_shape, open_model, run_model
+from device.tiles import cut_tile, segment_tiles
 from get_model import load_model
 from import_data import (
     CALIBRATION_FIELDS,
@@ -28,7 +31,7 @@ from import_data import (
     load_calibration_images,
     load_validation_images,
 )
-from segmentation.evaluate import make_predictor
+from segmentation.evaluate import make_logit_function, make_predictor
 from segmentation.int8.features import make_feature_function
 from segmentation.int8.quantize import layer_errors, prepare
 from segmentation.metrics import confusion_matrix, format_iou_table, summarize
@@ -56,47 +59,54 @@ def check_same_shape(interpreter, info):
                          f"tflite_convert.py again.")
 
 
-def run_keras(model, images):
+def run_keras(model, images, tile_size):
     """Returns the classes that the Keras model predicts, and the median seconds an image.
 
-    Args: images uint8 (n, height, width, 3). Returns: uint8 (n, height, width), float.
+    Args: images, list of uint8 (height, width, 3), predicted in tiles where they are larger than
+        tile_size (height, width), the model's input.
+    Returns: list of uint8 (height, width), float.
     """
-    predict = make_predictor(model)
-    predict(images[:1])  # the first call compiles
-    return _run_each(lambda image: predict(image[None])[0], images)
+    run_tiles = make_logit_function(model)
+    run_tiles(images[0][:1, :1].repeat(tile_size[0], 0).repeat(tile_size[1], 1)[None])  # compiles
+    return _run_each(run_tiles, images, tile_size)
 
 
-def run_int8(interpreter, images):
+def run_int8(interpreter, images, tile_size):
     """Returns the classes that the .tflite model predicts, and the median seconds an image."""
-    return _run_each(lambda image: run_model(interpreter, image).argmax(-1), images)
+    return _run_each(lambda tiles: np.stack([run_model(interpreter, tile) for tile in tiles]),
+                     images, tile_size)
 
 
-def _run_each(predict, images):
-    predictions, seconds = np.empty(images.shape[:3], np.uint8), []
-    for index, image in enumerate(images):
+def _run_each(run_tiles, images, tile_size):
+    predictions, seconds, progress = [], [], Progress("Predicting", len(images))
+    for number, image in enumerate(images):
         start = time.perf_counter()
-        predictions[index] = predict(image)
+        predictions.append(segment_tiles(run_tiles, image, tile_size, PADDING_GRAY))
         seconds.append(time.perf_counter() - start)
+        progress.show(number + 1)
     return predictions, float(np.median(seconds))
 
 
-def run_edgetpu(folder, images):
+def run_edgetpu(folder, images, tile_size):
     """Returns what run_int8 does, but on the Edge TPU, or None, None where it is not there."""
     if DELEGATE is None:
         return None, None
     segmenter = Segmenter(folder, DELEGATE)
     if not segmenter.is_on_edgetpu:
         return None, None
-    return _run_each(lambda image: segmenter.run(image).argmax(-1), images)
+    return _run_each(lambda tiles: np.stack([segmenter.run(tile) for tile in tiles]), images,
+                     tile_size)
 
 
 def compare(info, labels, keras_predictions, int8_predictions):
     """Compares the predictions of both models; returns the report as a dict (see report.json)."""
     num_classes = len(info["class_names"])
     keras_metrics, int8_metrics = (
-        summarize(confusion_matrix(labels, predictions, num_classes, info["ignore_label"]))
+        summarize(sum(confusion_matrix(label, mask, num_classes, info["ignore_label"])
+                      for label, mask in zip(labels, predictions)))
         for predictions in (keras_predictions, int8_predictions))
-    agreement = (keras_predictions == int8_predictions).mean(axis=(1, 2))
+    agreement = np.array([(keras == int8).mean() for keras, int8 in zip(
+        keras_predictions, int8_predictions)])
     worst = np.argsort(agreement, kind="stable")[:WORST_IMAGES]
     return {"class_names": info["class_names"], "keras": keras_metrics, "int8": int8_metrics,
             "mean_iou_drop": keras_metrics["mean_iou"] - int8_metrics["mean_iou"],
@@ -163,11 +173,14 @@ def find_losses(info, model, images, labels):
     calibration_images, encoder = load_calibration_images(info), model.get_layer("encoder")
     predict = make_predictor(model.get_layer("decoder"),
                              make_feature_function(encoder, calibration_images))
-    confusion = confusion_matrix(labels, predict(images), len(info["class_names"]),
+    tile_size = info["image_size"]
+    tiles, tile_labels = (np.stack([cut_tile(array, 0, 0, tile_size, fill) for array in arrays])
+                          for arrays, fill in ((images, PADDING_GRAY), (labels, PADDING_LABEL)))
+    confusion = confusion_matrix(tile_labels, predict(tiles), len(info["class_names"]),
                                  info["ignore_label"])
     return {"int8_encoder_keras_decoder": summarize(confusion)["mean_iou"],
             "layers": layer_errors(prepare(model, calibration_images), calibration_images,
-                                   images[:DEBUG_IMAGES])[:10]}
+                                   tiles[:DEBUG_IMAGES])[:10]}
 
 
 def print_losses(report):
@@ -212,9 +225,10 @@ def main():
     model, interpreter = load_model(folder, info), open_model(folder / TFLITE_FILE)
     check_same_shape(interpreter, info)
     images, labels = load_validation_images(info)
-    keras_predictions, keras_seconds = run_keras(model, images)
-    int8_predictions, int8_seconds = run_int8(interpreter, images)
-    edgetpu_predictions, edgetpu_seconds = run_edgetpu(folder, images)
+    tile_size = tuple(info["image_size"])
+    keras_predictions, keras_seconds = run_keras(model, images, tile_size)
+    int8_predictions, int8_seconds = run_int8(interpreter, images, tile_size)
+    edgetpu_predictions, edgetpu_seconds = run_edgetpu(folder, images, tile_size)
 
     report = compare(info, labels, keras_predictions, int8_predictions)
     report["milliseconds_per_image"] = {"keras": 1000 * keras_seconds, "int8": 1000 * int8_seconds}

@@ -128,7 +128,7 @@ def read_size(path):
 
     Raises: InputError where the file can't be read as an image.
     """
-    with _open_image(Path(path)) as file:
+    with open_image(path) as file:
         turned = file.getexif().get(ExifTags.Base.Orientation, 1) in SIDEWAYS
         return file.size if turned else file.size[::-1]
 

@@ -86,3 +86,9 @@ def blend_tiles(run_tiles, image, tile_size, fill):
     """Returns the blended logits of a whole picture, (height, width, classes); see blend_rows."""
     rows = list(blend_rows(run_tiles, image, tile_size, fill))
     return rows[0] if len(rows) == 1 else np.concatenate(rows)
+
+
+def segment_tiles(run_tiles, image, tile_size, fill):
+    """Returns the most likely class of each pixel, uint8 (height, width); see blend_rows."""
+    return np.concatenate([rows.argmax(-1).astype(np.uint8)
+                           for rows in blend_rows(run_tiles, image, tile_size, fill)])

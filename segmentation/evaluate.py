@@ -3,7 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from segmentation.data.classes import count_pixels
+from device.images import PADDING_GRAY
+from device.progress import Progress
+from device.tiles import segment_tiles, tile_grid
 from segmentation.metrics import confusion_matrix, summarize
 
 PREDICTION_BATCH = 16  # images at a time where nothing is trained
@@ -32,6 +34,36 @@ def make_predictor(model, features=None):
     return predict
 
 
+def make_logit_function(model):
+    """Returns a function uint8 images (n, height, width, 3) -> logits float32, of a Keras model."""
+    run = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+    return lambda images: run(images.astype(np.float32)).numpy()
+
+
+def predict_validation(model, data, tile_size):
+    """Yields image, label and predicted mask of each validation image, as large as it was read.
+
+    That is IMAGE_SIZE, or with PICTURE_SIZE the picture's own size, which is predicted in tiles.
+    Args: data of load_data.
+    """
+    if "validation_pictures" not in data:
+        predict = make_predictor(model)
+        for start in range(0, len(data["validation_images"]), PREDICTION_BATCH):
+            images = data["validation_images"][start:start + PREDICTION_BATCH]
+            labels = data["validation_labels"][start:start + PREDICTION_BATCH]
+            yield from zip(images, labels, predict(images))
+        return
+    pictures, sizes = data["validation_pictures"], data["validation_sizes"]
+    print(f"Predicting {len(pictures)} validation pictures in "
+          f"{sum(len(tile_grid(size, tile_size)) for size in sizes)} tiles", flush=True)
+    run_tiles, progress = make_logit_function(model), Progress("Predicting", len(pictures))
+    for number, (height, width) in enumerate(sizes.tolist()):
+        picture = pictures[number][:height, :width]
+        label = data["validation_picture_labels"][number][:height, :width]
+        yield picture, label, segment_tiles(run_tiles, picture, tile_size, PADDING_GRAY)
+        progress.show(number + 1)
+
+
 def measure(predictions, data, ignore_label):
     """Measures predictions for the validation images of load_data; see metrics.summarize.
 
@@ -44,9 +76,12 @@ def measure(predictions, data, ignore_label):
         for start in range(0, len(labels), PREDICTION_BATCH)))
 
 
-def warn_of_one_class(predictions, class_names):
-    """Prints a warning where one class takes over nearly all predicted pixels."""
-    shares = count_pixels(predictions, len(class_names)) / predictions.size
+def warn_of_one_class(pixel_counts, class_names):
+    """Prints a warning where one class takes over nearly all predicted pixels.
+
+    Args: pixel_counts int (num_classes,), of the predictions.
+    """
+    shares = pixel_counts / max(1, pixel_counts.sum())
     if shares.max() > ONE_CLASS_SHARE:
         print(f"WARNING: {shares.max():.2%} of the predicted pixels are "
               f"{class_names[shares.argmax()]}: train for more EPOCHS, check the labels, or raise "

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from device.drawing import class_colors, color_mask, overlay, save_grid
 from device.errors import InputError
 from device.files import find_write_error, write_json, write_whole
-from segmentation.evaluate import make_predictor, measure, warn_of_one_class
-from segmentation.metrics import format_iou_table
+from segmentation.evaluate import predict_validation, warn_of_one_class
+from segmentation.metrics import confusion_matrix, format_iou_table, summarize
 
 PREDICTION_ROWS = 8  # validation images shown in predictions.png
 CURVES_SIZE = (12, 4.5)  # inches
@@ -68,17 +68,17 @@ def draw_curves(path, history, class_names):
     write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110))
 
 
-def draw_predictions(path, predictions, data):
-    """Draws validation images, evenly spaced over the set, beside their truth and prediction."""
-    count = min(PREDICTION_ROWS, len(data["validation_images"]))
-    chosen = np.unique(np.linspace(0, len(data["validation_images"]) - 1, count).astype(int))
-    images, labels = data["validation_images"][chosen], data["validation_labels"][chosen]
-    colors = class_colors(len(data["class_names"]))
+def draw_predictions(path, shown, class_names):
+    """Draws images beside their truth and prediction.
+
+    Args: shown, list of image uint8 (height, width, 3), label and predicted mask uint8 (height,
+        width), of any sizes.
+    """
+    colors = class_colors(len(class_names))
     rows = [[image, color_mask(label, colors), color_mask(mask, colors),
-             overlay(image, mask, colors)]
-            for image, label, mask in zip(images, labels, predictions[chosen])]
-    save_grid(path, rows, ("image", "truth", "prediction", "prediction over image"),
-              data["class_names"], colors)
+             overlay(image, mask, colors)] for image, label, mask in shown]
+    save_grid(path, rows, ("image", "truth", "prediction", "prediction over image"), class_names,
+              colors)
 
 
 def describe_model(model, data, settings, metrics):
@@ -118,17 +118,23 @@ def write_results(model, data, record, settings):
     Args: model with the best epoch's weights.
     """
     output_dir = Path(settings.output_dir)
-    predictions = make_predictor(model)(data["validation_images"])
-    metrics = {"epoch": record["best"]["epoch"],
-               **measure(predictions, data, settings.ignore_label)}
+    confusion, shown, num_classes = 0, [], len(data["class_names"])
+    count = len(data["validation_names"])
+    chosen = set(np.linspace(0, count - 1, min(PREDICTION_ROWS, count)).astype(int).tolist())
+    for number, (image, label, mask) in enumerate(
+            predict_validation(model, data, settings.image_size)):
+        confusion += confusion_matrix(label, mask, num_classes, settings.ignore_label)
+        if number in chosen:
+            shown.append((image, label, mask))
+    metrics = {"epoch": record["best"]["epoch"], **summarize(confusion)}
     write_json(output_dir / "model.json", describe_model(model, data, settings, metrics))
     if record["history"]:
         draw_curves(output_dir / "curves.png", record["history"], data["class_names"])
-    draw_predictions(output_dir / "predictions.png", predictions, data)
+    draw_predictions(output_dir / "predictions.png", shown, data["class_names"])
     print(f"\nBest epoch: {metrics['epoch']} of {record['epochs']}, "
-          f"{len(data['validation_names'])} validation images")
+          f"{count} validation images")
     print(format_iou_table(data["class_names"], {"Keras": metrics}))
-    warn_of_one_class(predictions, data["class_names"])
+    warn_of_one_class(confusion.sum(axis=0), data["class_names"])
 
 
 # ---- OUTPUT_DIR itself -----------------------------------------------------------------------

@@ -68,10 +68,10 @@ def draw_crop_numbers(count, seed, epoch):
 def count_crops(sizes, tile_size, batch_size):
     """Returns how many crops of a picture an epoch shows.
 
-    As many as a picture has tiles, on average, but no more than MAX_CROP_STEPS batches hold.
+    As many as cover a picture once, on average, but no more than MAX_CROP_STEPS batches hold.
     """
-    tiles = np.mean([len(tile_grid(size, tile_size)) for size in sizes])
-    return max(1, min(round(tiles), MAX_CROP_STEPS * batch_size // len(sizes)))
+    area = np.mean(np.prod(sizes, axis=1)) / np.prod(tile_size)
+    return max(1, min(round(area), MAX_CROP_STEPS * batch_size // len(sizes)))
 
 
 def choose_tiles(sizes, tile_size, most):

@@ -11,6 +11,7 @@ import tensorflow as tf
 from device.errors import InputError, list_names
 from device.files import write_json
 from segmentation.data.cache import BYTES_PER_GB
+from segmentation.data.classes import count_pixels
 from segmentation.data.pasting import is_background_large
 from segmentation.evaluate import make_predictor, measure, warn_of_one_class
 from segmentation.int8.features import cache_features, make_feature_function
@@ -150,7 +151,7 @@ def make_epoch_end(model, predict, data, settings, record, best_weights):
                **{f"iou {name}": iou for name, iou in zip(data["class_names"], metrics["iou"])}}
         is_best = record["best"] is None or metrics["mean_iou"] > record["best"]["mean_iou"]
         print(format_epoch(row, metrics, data["class_names"], is_best, settings), flush=True)
-        warn_of_one_class(predictions, data["class_names"])
+        warn_of_one_class(count_pixels(predictions, len(data["class_names"])), data["class_names"])
         if not record["history"] and is_chief():
             keep_previous_results(output_dir)
         record["history"].append(row)
