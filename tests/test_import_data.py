@@ -124,3 +124,51 @@ def test_exif_rotation_is_applied(shared):
     upright = [images[i][labels[i] > 0].mean() for i in range(3)]
     turned = [images[i][::-1, ::-1][labels[i] > 0].mean() for i in range(3)]
     assert np.abs(np.array(upright) - turned).min() > 1
+
+
+def write_mixed_pictures(folders):
+    """Writes four pictures of 40x60 and one of 70x32, each with a small bird."""
+    for index, size in enumerate([(40, 60)] * 4 + [(70, 32)]):
+        label = np.zeros(size, np.uint8)
+        label[5:8, 10:14] = 1
+        write_pair(folders, f"{index}", label)
+
+
+def test_large_pictures_keep_their_size_and_are_seen_in_tiles(folders, capsys):
+    write_mixed_pictures(folders)
+    data = load_data(settings_for(folders, IMAGE_SIZE=(32, 32), PICTURE_SIZE="full", SEED=3,
+                                  RARE_CROP_SHARE=1.0))
+    assert data["images"].shape == (4, 70, 60, 3) and (data["images"][0, 40:] == 128).all()
+    crops, labels = data["read_crops"]([0, 1, 2, 3], np.full((4, 5), 0.5))
+    assert crops.shape == (4, 32, 32, 3) and (labels == 1).any((1, 2)).all()
+    assert data["validation_images"].shape[1:] == (32, 32, 3)
+    assert data["validation_labels"].shape == data["validation_images"].shape[:3]
+    assert data["calibration_images"].shape == (4, 32, 32, 3)
+    assert "seen in tiles of 32x32" in capsys.readouterr().out
+
+
+def test_pictures_of_a_given_size_are_stretched_to_it(folders):
+    write_mixed_pictures(folders)
+    data = load_data(settings_for(folders, IMAGE_SIZE=(32, 32), PICTURE_SIZE=(64, 96)))
+    assert data["images"].shape == (4, 64, 96, 3) and not (data["labels"] == 255).any()
+    assert data["crops_per_picture"] == 6
+
+
+def test_later_scripts_read_the_same_tiles_and_the_whole_validation_pictures(folders):
+    write_mixed_pictures(folders)
+    data = load_data(settings_for(folders, IMAGE_SIZE=(32, 32), PICTURE_SIZE="full"))
+    info = {"image_dir": folders[0], "label_dir": folders[1], "image_size": (32, 32),
+            "picture_size": "full", "class_names": NAMES, "ignore_label": 255,
+            "training_images": data["training_names"], "validation_image_dir": folders[0],
+            "validation_label_dir": folders[1], "validation_images": data["validation_names"]}
+    assert (import_data.load_calibration_images(info) == data["calibration_images"]).all()
+    images, labels = import_data.load_validation_images(info)
+    height, width = data["validation_sizes"][0]
+    assert images[0].shape == (height, width, 3)
+    assert (labels[0] == data["validation_picture_labels"][0, :height, :width]).all()
+
+
+def test_tiny_objects_are_told(folders, capsys):
+    write_mixed_pictures(folders)
+    load_data(settings_for(folders, IMAGE_SIZE=(32, 32)))
+    assert "the median class 1 is" in capsys.readouterr().out

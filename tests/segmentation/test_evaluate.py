@@ -30,8 +30,10 @@ def test_one_matrix_over_all_validation_images():
 
 def test_one_class_everywhere_is_warned_of(capsys):
     predictions = np.zeros((2, 100, 100), np.uint8)
-    evaluate.warn_of_one_class(predictions, ["background", "bird"])
+    evaluate.warn_of_one_class(np.bincount(predictions.ravel(), minlength=2),
+                               ["background", "bird"])
     assert "100.00% of the predicted pixels are background" in capsys.readouterr().out
     predictions[0, :10] = 1
-    evaluate.warn_of_one_class(predictions, ["background", "bird"])
+    evaluate.warn_of_one_class(np.bincount(predictions.ravel(), minlength=2),
+                               ["background", "bird"])
     assert capsys.readouterr().out == ""

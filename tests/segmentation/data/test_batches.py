@@ -134,3 +134,30 @@ def test_a_larger_or_smaller_view_keeps_the_pair_together(monkeypatch):
         ignored += (label == 255).any((1, 2)).sum()
     assert np.min(sides) < 0.4 * labels[0].sum() < 2 * labels[0].sum() < np.max(sides)
     assert 300 < ignored < 500
+
+
+def test_crops_take_the_images_place_and_are_dealt_out_to_devices():
+    images = np.arange(6, dtype=np.uint8)[:, None, None, None] * np.ones((1, 9, 9, 3), np.uint8)
+    labels = images[..., 0]
+
+    def read_crops(indices, numbers):
+        """Stands in for tiling.make_crop_reader: the index, and the first random number."""
+        crops = np.array(indices)[:, None, None] * np.ones((1, 4, 5), np.uint8)
+        shown = np.stack([crops, np.round(255 * numbers[:, :1, None]) + 0 * crops, 0 * crops], -1)
+        return shown.astype(np.uint8), crops.astype(np.uint8)
+
+    def batches_of(replicas):
+        """Returns image and label of all batches."""
+        return [(image.numpy(), label.numpy()) for image, label in batches.make_dataset(
+            images, labels, 4, shuffle=True, repeats=2, read_crops=read_crops,
+            replicas=replicas)]
+
+    alone = batches_of((0, 1, 1))
+    assert [len(image) for image, _ in alone] == [4, 4, 4] and alone[0][0].shape == (4, 4, 5, 3)
+    assert all((image[..., 0] == label).all() for image, label in alone)
+    shown = sorted(int(label[0, 0]) for _, batch in alone for label in batch)
+    assert shown == sorted([*range(6)] * 2)
+    dealt = [batches_of((device, device + 1, 2)) for device in (0, 1)]
+    for number, (image, _) in enumerate(alone):
+        for device in (0, 1):
+            assert (dealt[device][number][0] == image[device::2]).all()

@@ -94,7 +94,10 @@ def test_patience_ends_a_run_that_gets_no_better(small_run, monkeypatch):
 
 def test_few_images_are_gone_through_several_times():
     settings, _ = read_settings({**vars(main), "MIN_STEPS_PER_EPOCH": 20, "BATCH_SIZE": 8})
-    assert [run.count_repeats(count, settings) for count in (1, 20, 168, 20_000)] == [160, 8, 1, 1]
+    repeats = [run.count_repeats({"images": np.empty(count)}, settings)
+               for count in (1, 20, 168, 20_000)]
+    assert repeats == [160, 8, 1, 1]
+    assert run.count_repeats({"images": np.empty(168), "crops_per_picture": 4}, settings) == 4
 
 
 @pytest.mark.parametrize("constants, counts, expected", [
