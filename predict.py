@@ -270,7 +270,7 @@ def main():
     segmenters = open_segmenters(source, tell)
     check_alert(ALERT, segmenters[0].class_names)
     if kind_of(source) == "files":
-        pictures = list_pictures(source, segmenters[0].image_size)
+        pictures = list_pictures(source, segmenters[0].load_size)
         count = len(pictures)
     else:
         count, pictures = CAMERA_FRAMES, read_frames(source, CAMERA_FRAMES, failures)

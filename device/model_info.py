@@ -150,7 +150,7 @@ MODEL_INFO_FORMS = {  # field: function that returns its wrong values, what they
 
 
 def read_classes(folder, num_classes):
-    """Returns the class names and the colors, uint8 (classes, 3), of model.json.
+    """Returns the class names, the colors, uint8 (classes, 3), and picture_size of model.json.
 
     Without a model.json the classes are numbered, and that is printed.
 
@@ -160,9 +160,10 @@ def read_classes(folder, num_classes):
     if not path.is_file():
         print(f"There is no {path}: the classes are numbered.")
         names = [f"class {index}" for index in range(num_classes)]
-        return names, class_colors(num_classes)
+        return names, class_colors(num_classes), None
     info = read_model_info(folder, needed=("class_names", "class_colors"))
     if len(info["class_names"]) != num_classes:
         raise InputError(f"{path} names {len(info['class_names'])} classes, but the model gives "
                          f"{num_classes}: take the two files of one training.")
-    return info["class_names"], np.array(info["class_colors"], np.uint8)
+    colors = np.array(info["class_colors"], np.uint8)
+    return info["class_names"], colors, info.get("picture_size")

@@ -7,18 +7,21 @@
 
 import os
 import threading
+import time
 
 import numpy as np
 from PIL import Image
 
 from device.edgetpu import load_delegate, name_library
 from device.errors import InputError, shorten
+from device.images import PADDING_GRAY, resize_image
 from device.model_files import find_model_files
 from device.model_info import read_classes
 from device.progress import say
 from device.runtime import load_runtime
 from device.sources import fit_image
 from device.tflite import model_shape, most_likely_classes, open_model, run_model
+from device.tiles import blend_tiles, segment_tiles, tile_grid
 
 
 class Segmenter:
@@ -27,7 +30,8 @@ class Segmenter:
     Several threads may call it at once; they take turns.
 
     Attributes: path of the file that runs; is_on_edgetpu; image_size (height, width) of the model;
-        class_names; colors, uint8 (classes, 3).
+        class_names; colors, uint8 (classes, 3); picture_size, as PICTURE_SIZE in main.py: pictures
+        are seen in tiles of image_size where it is not None.
     """
 
     def __init__(self, model="output", delegate="auto", device=None, runtime=None, threads=None,
@@ -52,7 +56,9 @@ class Segmenter:
         if not self.is_on_edgetpu:
             self._open_on_cpu(reason)
         self.image_size, num_classes = model_shape(self._interpreter)
-        self.class_names, self.colors = read_classes(self.path.parent, num_classes)
+        self.class_names, self.colors, self.picture_size = read_classes(self.path.parent,
+                                                                        num_classes)
+        self._are_tiles_told = False
 
     def _open_on_edgetpu(self, device):
         """Opens the compiled file where there is one; returns why it does not run there, or ''."""
@@ -104,15 +110,18 @@ class Segmenter:
                                   f"plug the stick in again, at a port with enough power.")
             return run_model(self._interpreter, image)
 
-    def predict(self, image, mask_size=None, mark=lambda step: None):
+    def predict(self, image, mask_size=None, mark=lambda step: None, keep_logits=False):
         """Predicts one picture.
 
         Args: image, RGB PIL image; mask_size (height, width), None: the size that the picture has
             in the model; mark, a function that is told each step that ends: "resize", "inference",
-            "mask".
+            "mask"; keep_logits, for pictures that are seen in tiles at their own size, whose
+            logits may take more memory than a device has: without it they are None.
         Returns: mask uint8 of mask_size; quantized logits (height, width, classes) of the picture,
             padding left out.
         """
+        if self.picture_size is not None:
+            return self._predict_tiles(image, mask_size, mark, keep_logits)
         array, (left, top, right, bottom) = fit_image(image, self.image_size, self.keep_aspect)
         mark("resize")
         logits = self.run(array)
@@ -123,6 +132,46 @@ class Segmenter:
         mark("mask")
         inside = tuple(round(side) for side in box)
         return mask, logits[inside[1]:inside[3], inside[0]:inside[2]]
+
+    def _predict_tiles(self, image, mask_size, mark, keep_logits):
+        """Predicts one picture in tiles, as predict does; its logits are float32, not quantized."""
+        is_full = self.picture_size == "full"
+        array = np.asarray(image) if is_full else resize_image(image, self.picture_size)
+        mark("resize")
+        self._tell_tiles(array.shape[:2])
+        height, width = array.shape[:2]
+
+        def run_tiles(tiles):
+            """Returns the logits of several tiles."""
+            return np.stack([self.run(tile) for tile in tiles])
+
+        if is_full and not keep_logits and mask_size in (None, (height, width)):
+            mask = segment_tiles(run_tiles, array, self.image_size, PADDING_GRAY)
+            mark("inference")
+            return mask, None
+        logits = blend_tiles(run_tiles, array, self.image_size, PADDING_GRAY)
+        mark("inference")
+        mask = most_likely_classes(logits, mask_size or (height, width), (0, 0, width, height))
+        mark("mask")
+        return mask, logits
+
+    def _tell_tiles(self, size):
+        """Says, before the first picture, how many tiles it has and how long that takes."""
+        if self._are_tiles_told:
+            return
+        self._are_tiles_told, start = True, time.perf_counter()
+        self.run(np.full((*self.image_size, 3), PADDING_GRAY, np.uint8))
+        count = len(tile_grid(size, self.image_size))
+        self._say(f"The first picture, {size[0]}x{size[1]} (height x width), has {count} tile(s) "
+                  f"of {self.image_size[0]}x{self.image_size[1]}: about "
+                  f"{count * (time.perf_counter() - start):.1f} s.")
+
+    @property
+    def load_size(self):
+        """The (height, width) at which pictures are needed, None: their own; see load_image."""
+        if self.picture_size is None:
+            return self.image_size
+        return None if self.picture_size == "full" else tuple(self.picture_size)
 
     def __call__(self, image, return_logits=False):
         """Predicts one picture of any size.
@@ -136,7 +185,8 @@ class Segmenter:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise InputError(f"The image is {image.dtype} {image.shape}; needed is uint8 (height, "
                              f"width, 3) in RGB.")
-        mask, logits = self.predict(Image.fromarray(image), image.shape[:2])
+        mask, logits = self.predict(Image.fromarray(image), image.shape[:2],
+                                    keep_logits=return_logits)
         if not return_logits:
             return mask
         scale, zero_point = self._interpreter.get_output_details()[0]["quantization"]

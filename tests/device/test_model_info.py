@@ -83,9 +83,9 @@ def test_model_info_needs_what_the_script_needs(tmp_path):
 
 
 def test_classes_are_numbered_without_model_info(tmp_path, capsys):
-    names, colors = model_info.read_classes(tmp_path, 3)
+    names, colors, picture_size = model_info.read_classes(tmp_path, 3)
     assert names == ["class 0", "class 1", "class 2"]
-    assert np.array_equal(colors, class_colors(3))
+    assert np.array_equal(colors, class_colors(3)) and picture_size is None
     assert "the classes are numbered" in capsys.readouterr().out
 
 

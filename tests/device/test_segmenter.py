@@ -9,6 +9,7 @@ from small_models import COLORS, HEIGHT, WIDTH, draw_blocks, write_compiled
 
 from device import Segmenter
 from device.errors import InputError
+from device.files import write_json
 
 
 @pytest.fixture
@@ -49,6 +50,41 @@ def test_logits_leave_out_the_padding(model):
     segmenter, _ = open_quietly(model, keep_aspect=True)
     mask, logits = segmenter(COLORS[draw_blocks((8, 96))], return_logits=True)
     assert mask.shape == (8, 96) and logits.shape == (2, WIDTH, 3)
+
+
+def write_picture_size(folder, picture_size):
+    """Writes a model.json that asks for tiles."""
+    write_json(folder / "model.json", {
+        "class_names": ["a", "b", "c"], "class_colors": [[0, 0, 0], [9, 9, 9], [5, 5, 5]],
+        "picture_size": picture_size})
+
+
+def test_a_large_picture_is_seen_in_tiles(model):
+    write_picture_size(model.parent, "full")
+    segmenter, said = open_quietly(model)
+    truth = draw_blocks((5 * HEIGHT // 2, 3 * WIDTH))
+    mask, logits = segmenter(COLORS[truth], return_logits=True)
+    assert (mask == truth).all() and logits.shape == (*truth.shape, 3)
+    assert "tile(s)" in said[-1] and segmenter.load_size is None
+    assert (segmenter(COLORS[truth]) == truth).all()
+    assert sum("tile(s)" in sentence for sentence in said) == 1
+
+
+def test_one_tile_is_the_plain_prediction_bit_for_bit(model):
+    truth = draw_blocks()
+    plain = open_quietly(model)[0](COLORS[truth], return_logits=True)
+    write_picture_size(model.parent, "full")
+    tiled = open_quietly(model)[0](COLORS[truth], return_logits=True)
+    assert all((one == other).all() for one, other in zip(plain, tiled))
+
+
+def test_a_picture_size_is_stretched_to(model):
+    write_picture_size(model.parent, [2 * HEIGHT, 2 * WIDTH])
+    segmenter, _ = open_quietly(model)
+    truth = draw_blocks((4 * HEIGHT, 4 * WIDTH))
+    mask = segmenter(COLORS[truth])
+    assert mask.shape == truth.shape and (mask == truth).mean() > 0.95
+    assert segmenter.load_size == (2 * HEIGHT, 2 * WIDTH)
 
 
 @pytest.mark.parametrize("image", [
