@@ -14,13 +14,17 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes would hide ours
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # a sixth faster here; off by default on AVX2
 
-import keras
-import tensorflow as tf
+from device.quiet import quiet_stderr
+
+with quiet_stderr():
+    import keras
+    import tensorflow as tf
 
 from device.errors import run_script
 from get_model import get_model, load_model
 from import_data import load_data
-from segmentation.results import check_output_dir, lock_output_dir, write_results
+from segmentation.output_dir import check_output_dir, lock_output_dir
+from segmentation.results import write_results
 from segmentation.settings import describe_missing_weights, read_settings
 from segmentation.train.devices import choose_strategy, sum_over_devices
 from segmentation.train.run import train
@@ -137,13 +141,14 @@ def main():
     errors += check_output_dir(settings.output_dir)
     if describe_missing_weights(settings.encoder_weights):
         errors.append(describe_missing_weights(settings.encoder_weights))
-    data = load_data(settings, errors)
-    keras.utils.set_random_seed(settings.seed)
-    with strategy.scope():
-        model = get_model(settings.image_size, len(data["class_names"]), settings.encoder_weights,
-                          settings.decoder_filters, settings.encoder_alpha)
-    loss = make_loss(settings.loss, data["class_weights"], settings.ignore_label)
     with lock_output_dir(settings.output_dir):
+        data = load_data(settings, errors)
+        keras.utils.set_random_seed(settings.seed)
+        with strategy.scope():
+            model = get_model(settings.image_size, len(data["class_names"]),
+                              settings.encoder_weights, settings.decoder_filters,
+                              settings.encoder_alpha)
+        loss = make_loss(settings.loss, data["class_weights"], settings.ignore_label)
         record = train(model, data, loss, settings, strategy)
         if is_chief():  # other machines' processes have the same model and write nothing
             write_results(load_best(data, settings), data, record, settings)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from device.errors import InputError, shorten
+from device.quiet import quiet_stderr
 
 # Name on PyPI: the module with Interpreter and load_delegate. The first that can be imported is
 # taken: tflite-runtime first, because it is only ever installed to match a certain libedgetpu.
@@ -46,7 +47,7 @@ def load_runtime(name=None, say=print):
     for package in RUNTIMES if name is None else [name]:
         try:
             # With a numpy that it was not built for, a runtime prints 46 lines before it fails.
-            with contextlib.redirect_stderr(io.StringIO()):
+            with contextlib.redirect_stderr(io.StringIO()), quiet_stderr():
                 module = importlib.import_module(RUNTIMES[package])
         except Exception as error:  # SystemError, AttributeError, ...: whatever C code raises
             if not _is_missing(error, RUNTIMES[package]):

@@ -10,6 +10,7 @@ from device.errors import InputError, shorten
 from device.images import PIXEL_SCALE
 from device.model_files import COMPILED_OPERATION
 from device.model_info import MAX_CLASSES
+from device.quiet import quiet_stderr
 from device.runtime import describe_failure, load_runtime
 from device.tflite_file import check_file
 
@@ -28,11 +29,12 @@ def open_model(path, threads=1, delegate=None, runtime=None):
     except (ValueError, OSError) as error:
         raise InputError(f"{path} can't be opened as a .tflite model: {error}") from None
     try:
-        with warnings.catch_warnings():  # tf.lite's is only taken where there is no other
+        # tf.lite's runtime is only taken where there is no other.
+        with warnings.catch_warnings(), quiet_stderr():
             warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated")
             interpreter = runtime.module.Interpreter(
                 model_path=str(path), num_threads=threads, experimental_delegates=delegates)
-        interpreter.allocate_tensors()
+            interpreter.allocate_tensors()
         interpreter.invoke()  # on whatever is in the input: only this runs all of its own checks
         for detail in interpreter.get_input_details() + interpreter.get_output_details():
             interpreter.get_tensor(detail["index"])

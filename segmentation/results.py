@@ -4,8 +4,6 @@ import csv
 import io
 import os
 import platform
-import shutil
-from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -15,19 +13,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from device.drawing import class_colors, color_mask, overlay, save_grid
-from device.errors import InputError
-from device.files import find_write_error, write_json, write_whole
+from device.files import write_json, write_whole
 from segmentation.evaluate import predict_validation, warn_of_one_class
 from segmentation.metrics import confusion_matrix, format_iou_table, summarize
 
 PREDICTION_ROWS = 8  # validation images shown in predictions.png
 CURVES_SIZE = (12, 4.5)  # inches
-NEEDED_MB = 200  # free in OUTPUT_DIR: the model, twice while it is saved, and the pictures
-LOCK_FILE = "run.lock"
-LOCKED_BYTE = 1_000_000
-RESULT_FILES = (  # of main.py and of the scripts after it
-    "model.keras", "model.json", "history.csv", "curves.png", "predictions.png", "checkpoint.npz",
-    "model_int8*.tflite", "edgetpu_report.json", "report.json", "report.png")
 
 
 def save_model(model, path):
@@ -135,78 +126,3 @@ def write_results(model, data, record, settings):
           f"{count} validation images")
     print(format_iou_table(data["class_names"], {"Keras": metrics}))
     warn_of_one_class(confusion.sum(axis=0), data["class_names"])
-
-
-# ---- OUTPUT_DIR itself -----------------------------------------------------------------------
-
-
-def check_output_dir(folder):
-    """Makes the folder and tries to write there, so that it is not found out after the training.
-
-    Returns: list of a sentence where it can't be written, or where less than NEEDED_MB are free;
-        empty for None, which stands for a constant that is no path.
-    """
-    if folder is None:
-        return []
-    error = find_write_error(folder)
-    if error:
-        return [f"OUTPUT_DIR {folder} can't be written ({error}): choose another folder or make "
-                f"room."]
-    free = shutil.disk_usage(folder).free // 10**6
-    if free < NEEDED_MB:
-        return [f"OUTPUT_DIR {folder} has {free} MB free, but {NEEDED_MB} MB are needed: choose "
-                f"another folder or make room."]
-    return []
-
-
-@contextmanager
-def lock_output_dir(folder):
-    """Holds OUTPUT_DIR for this process alone; a lock whose process has ended is taken over.
-
-    The operating system frees the lock when the process ends, however it ends.
-    Raises: InputError where another run is at work there.
-    """
-    path = Path(folder) / LOCK_FILE
-    with open(path, "a+", encoding="utf-8") as file:
-        try:
-            _lock(file)
-        except OSError as error:
-            file.seek(0)
-            raise InputError(f"Another run (process {file.read().strip() or 'unknown'}) is writing "
-                             f"to OUTPUT_DIR {folder}: wait until it has ended, or set another "
-                             f"OUTPUT_DIR.") from error
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
-    path.unlink(missing_ok=True)
-
-
-def _lock(file):
-    """Locks an open file or raises OSError where another process holds it."""
-    if os.name == "nt":
-        import msvcrt
-
-        file.seek(LOCKED_BYTE)  # beyond the process number, which others can still read
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def keep_previous_results(output_dir):
-    """Moves the results of an earlier run to OUTPUT_DIR/previous, and says so.
-
-    Called when the first epoch is whole, so that a run which fails before it changes nothing.
-    """
-    results = [path for pattern in RESULT_FILES for path in sorted(output_dir.glob(pattern))]
-    if not results:
-        return
-    previous = output_dir / "previous"
-    if previous.exists():
-        shutil.rmtree(previous)
-    previous.mkdir()
-    for path in results:
-        os.replace(path, previous / path.name)
-    print(f"The results of the run before are kept in {previous}.", flush=True)

@@ -25,7 +25,7 @@ import main
 from device import images
 from device.errors import InputError
 from device.images import read_image, read_label
-from segmentation import results
+from segmentation import output_dir
 from segmentation.settings import read_settings
 
 IMAGES, LABELS = Path("images"), Path("labels")  # in the test's own folder
@@ -439,10 +439,7 @@ def test_a_full_disk_is_said_at_the_start(pairs, monkeypatch):
         assert what_main_says() == ["OUTPUT_DIR output has 3 MB free, but 200 MB are needed: "
                                     "choose another folder or make room."]
 
-    def fail(path, write):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(results, "write_whole", fail)
+    monkeypatch.setattr(output_dir, "find_write_error", lambda folder: os.strerror(errno.ENOSPC))
     assert what_main_says() == ["OUTPUT_DIR output can't be written (No space left on device): "
                                 "choose another folder or make room."]
 

@@ -2,6 +2,10 @@
 
 import csv
 import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +20,7 @@ from import_data import load_data
 from main import cross_entropy_loss, dice_loss
 from segmentation import evaluate
 from segmentation.settings import read_settings
+from segmentation.train import loop
 
 SURE = 50.0  # a logit that makes the softmax exactly 1 in float32
 
@@ -164,7 +169,8 @@ def test_a_run_leaves_all_its_files_and_repeats_itself(small_run, capsys):
 
     main.main()
     assert "are kept in" in capsys.readouterr().out
-    assert files <= {path.name for path in (small_run / "previous").iterdir()}
+    folder, = (small_run / "previous").iterdir()
+    assert files == {path.name for path in folder.iterdir()}
     again = list(csv.DictReader((small_run / "history.csv").open()))
     for row in history + again:
         del row["seconds"], row["evaluation_seconds"]
@@ -183,3 +189,45 @@ def test_wrong_size_is_said_before_the_training(small_run, monkeypatch):
     monkeypatch.setattr(main, "train", lambda *_: pytest.fail("it trained"))
     with pytest.raises(InputError, match=r"\(96, 96\) and \(128, 128\)"):
         main.main()
+
+
+# ---- a run that ends in its first epoch ------------------------------------------------------
+
+
+@pytest.fixture
+def earlier_run(small_run):
+    """OUTPUT_DIR with files of an earlier run; gives what is in each."""
+    small_run.mkdir()
+    for name in ("model.keras", "model.json", "history.csv", "curves.png", "checkpoint.npz"):
+        (small_run / name).write_text(f"the earlier {name}")
+    return read_all(small_run)
+
+
+def read_all(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_an_error_in_the_first_epoch_changes_nothing(small_run, earlier_run, monkeypatch):
+    monkeypatch.setattr(loop, "run_step", lambda *_: float("nan"))
+    with pytest.raises(InputError, match="The loss is nan in epoch 1"):
+        main.main()
+    assert read_all(small_run) == earlier_run
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_the_first_epoch_changes_nothing(small_run, earlier_run):
+    constants = {name: getattr(main, name) for name in (
+        "IMAGE_DIR", "LABEL_DIR", "IMAGE_SIZE", "ENCODER_WEIGHTS", "DECODER_FILTERS", "BATCH_SIZE",
+        "OUTPUT_DIR")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"import main; vars(main).update({constants!r}); "
+         "main.MIN_STEPS_PER_EPOCH = 100_000; main.run_script(main.main)"],
+        cwd=Path(main.__file__).parent, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stderr.readline().startswith("Epoch 1: ")  # nothing of TensorFlow's before it
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert printed.startswith("Training on the ") and "Ctrl-C: ending after this batch" in printed
+    assert "No epoch was complete: OUTPUT_DIR is as it was" in printed
+    assert errors.splitlines()[-1].startswith("Interrupted") and "Traceback" not in errors
+    assert read_all(small_run) == earlier_run

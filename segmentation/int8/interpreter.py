@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 import tensorflow as tf
 
+from device.quiet import quiet_stderr
 from device.tflite import run_model
 
 REFERENCE_KERNELS = tf.lite.experimental.OpResolverType.BUILTIN_REF
@@ -50,7 +51,7 @@ def quiet():
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), quiet_stderr():
             warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
             warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated")
             yield

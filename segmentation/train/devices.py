@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from device.errors import InputError
+from device.quiet import quiet_stderr
 from segmentation.data.batches import make_dataset
 
 
@@ -21,19 +22,24 @@ def choose_strategy():
     Has to be called before anything else is asked of TensorFlow, or several machines fail.
     Raises: InputError where TF_CONFIG is damaged or the other workers can't be reached.
     """
-    if "TF_CONFIG" in os.environ:
-        try:
-            cluster = json.loads(os.environ["TF_CONFIG"])
-            workers, index = len(cluster["cluster"]["worker"]), int(cluster["task"]["index"])
-            strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        except (ValueError, KeyError, TypeError, tf.errors.OpError) as error:
-            raise InputError(f"TF_CONFIG can't be used ({error}): see the README, Several "
-                             f"machines.") from error
-        return strategy, f"Worker {index + 1} of {workers}, {strategy.num_replicas_in_sync} devices"
-    devices = tf.config.list_logical_devices("GPU")
-    if len(devices) > 1:
-        return tf.distribute.MirroredStrategy(), f"Training on {len(devices)} GPUs"
-    return tf.distribute.get_strategy(), f"Training on the {'GPU' if devices else 'processor'}"
+    with quiet_stderr():
+        if "TF_CONFIG" in os.environ:
+            return _join_workers()
+        devices = tf.config.list_logical_devices("GPU")
+        if len(devices) > 1:
+            return tf.distribute.MirroredStrategy(), f"Training on {len(devices)} GPUs"
+        return tf.distribute.get_strategy(), f"Training on the {'GPU' if devices else 'CPU'}"
+
+
+def _join_workers():
+    try:
+        cluster = json.loads(os.environ["TF_CONFIG"])
+        workers, index = len(cluster["cluster"]["worker"]), int(cluster["task"]["index"])
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except (ValueError, KeyError, TypeError, tf.errors.OpError) as error:
+        raise InputError(f"TF_CONFIG can't be used ({error}): see docs/training.md, Several "
+                         f"machines.") from error
+    return strategy, f"Worker {index + 1} of {workers}, {strategy.num_replicas_in_sync} devices"
 
 
 def sum_over_devices(value):
@@ -52,7 +58,7 @@ def synchronize(model):
 
 
 def stream(strategy, data, batch_size, **options):
-    """Returns the iterator of all batches, dealt out to the devices; see streaming.make_dataset."""
+    """Returns the iterator of all batches, dealt out to the devices; see batches.make_dataset."""
     total = strategy.num_replicas_in_sync
 
     def serve(context):

@@ -15,12 +15,8 @@ from segmentation.data.classes import count_pixels
 from segmentation.data.pasting import is_background_large
 from segmentation.evaluate import make_predictor, measure, warn_of_one_class
 from segmentation.int8.features import cache_features, make_feature_function
-from segmentation.results import (
-    describe_model,
-    keep_previous_results,
-    save_model,
-    write_history,
-)
+from segmentation.output_dir import keep_previous_results
+from segmentation.results import describe_model, save_model, write_history
 from segmentation.saved_model import load_weights
 from segmentation.train.checkpoint import load_checkpoint, save_checkpoint
 from segmentation.train.fast_decoder import call_decoder, choose_training_dtype
@@ -58,6 +54,7 @@ def train(model, data, loss, settings, strategy):
             make_epoch_end(model, predict, data, settings, record, best_weights),
             record["epochs"], optimizer_variables, settings.mixed_precision)
         if record["best"] is None:
+            print("No epoch was complete: OUTPUT_DIR is as it was.", flush=True)
             raise KeyboardInterrupt
         if is_interrupted or is_patience_over(record, settings):
             break
