@@ -107,10 +107,10 @@ def _transposed_block(x, skip, filters, block):
 
 
 def _resize_block(x, skip, filters, skip_filters, block):
-    # Not UpSampling2D: it becomes TILE, which the Edge TPU's compiler refuses (docs/edgetpu.md).
-    # Keras' Resizing treats a call without `training` as one in training mode, and the layers after
-    # it then do the same: always call the model with training=False to predict.
-    x = layers.Resizing(*skip.shape[1:3], interpolation="nearest", name=f"resize_{block}")(x)
+    # Not layers.UpSampling2D: it becomes TILE, which the Edge TPU's compiler refuses. Nor
+    # layers.Resizing: where a call leaves training open, as model(images) does, it and all layers
+    # behind it run as in training, and batch normalization spoils the logits and the weights.
+    x = keras.ops.image.resize(x, skip.shape[1:3], interpolation="nearest")
     x = layers.Concatenate(name=f"join_{block}")([x, _reduce(skip, skip_filters, f"skip_{block}")])
     x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"convolve_{block}")(x)
     return _normalize(x, f"{block}")
