@@ -123,3 +123,37 @@ def test_random_encoder_moves_its_batch_normalization():
     before = layer.moving_mean.numpy()
     model(np.full((4, 32, 32, 3), 200, np.float32), training=True)
     assert (layer.moving_mean.numpy() != before).any()
+
+
+@pytest.mark.parametrize("filters", [FILTERS, ((16, 8), (12, 8), (8, 4), (8, 4))])
+def test_a_call_without_training_is_inference(filters, tmp_path):
+    model = get_model((32, 64), 3, weights=None, decoder_filters=filters)
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 64, 3)).astype(np.float32)
+    model(images, training=True)  # so that its averages are no batch's
+    weights, expected = model.get_weights(), model(images, training=False).numpy()
+    assert (model(images).numpy() == expected).all()
+    assert all((a == b).all() for a, b in zip(weights, model.get_weights()))
+    model.save(tmp_path / "model.keras")  # somebody else's program opens it so
+    assert (keras.models.load_model(tmp_path / "model.keras")(images).numpy() == expected).all()
+    assert (model(images, training=True).numpy() != expected).any()
+
+
+@pytest.mark.slow
+def test_an_exported_model_and_float_tflite_give_the_same_logits(tmp_path):
+    model = get_model((32, 64), 3, weights=None, decoder_filters=((16, 8), (12, 8), (8, 4), (8, 4)))
+    images = np.random.default_rng(0).integers(0, 256, (1, 32, 64, 3)).astype(np.float32)
+    for _ in range(5):
+        model(images, training=True)
+    expected = model(images, training=False).numpy()
+    model.export(tmp_path / "saved_model", verbose=False)
+    exported = tf.saved_model.load(tmp_path / "saved_model").serve(images)
+    np.testing.assert_allclose(exported, expected, atol=1e-3)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved_model"))
+    interpreter = tf.lite.Interpreter(model_content=converter.convert())
+    tensor = interpreter.get_input_details()[0]["index"]
+    interpreter.resize_tensor_input(tensor, images.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(tensor, images)
+    interpreter.invoke()
+    logits = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_allclose(logits, expected, atol=1e-3)
