@@ -146,8 +146,8 @@ def test_an_exported_model_and_float_tflite_give_the_same_logits(tmp_path):
         model(images, training=True)
     expected = model(images, training=False).numpy()
     model.export(tmp_path / "saved_model", verbose=False)
-    exported = tf.saved_model.load(tmp_path / "saved_model").serve(images)
-    np.testing.assert_allclose(exported, expected, atol=1e-3)
+    exported = tf.saved_model.load(tmp_path / "saved_model")
+    np.testing.assert_allclose(exported.serve(images), expected, atol=1e-3)
     converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved_model"))
     interpreter = tf.lite.Interpreter(model_content=converter.convert())
     tensor = interpreter.get_input_details()[0]["index"]
