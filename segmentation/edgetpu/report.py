@@ -192,7 +192,7 @@ def format_report(report):
         lines += wrap(f"{title}: {kinds} [{sources}]") if rows else []
     lines += wrap(memory_text(report))
     if report["verdict"] in ("RISK", "OK") and report["time_estimate"]:
-        lines += wrap(format_estimate(report["time_estimate"]))
+        lines.append(format_estimate(report["time_estimate"]))
     return "\n".join(lines)
 
 

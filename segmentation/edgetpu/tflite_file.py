@@ -141,6 +141,8 @@ def damage_as_input_error():
               MemoryError)
     try:
         yield
+    except InputError:
+        raise
     except errors as error:
         raise InputError(f"The .tflite file is truncated or damaged ({error}): convert the model "
                          f"again.") from error
@@ -161,7 +163,9 @@ def read_model(data):
     if not model.subgraphs or not model.buffers:
         raise ValueError("no graph in it")
     if any(buffer.offset > 1 for buffer in model.buffers):
-        raise ValueError("constants behind the model, as in files above 2 GB")
+        raise InputError("The constants of this .tflite stand behind the model, where the Edge "
+                         "TPU's compiler does not look (ai-edge-quantizer writes them so): write "
+                         "the file again with its constants inside.")
     return model
 
 
