@@ -22,7 +22,7 @@ from get_model import get_model
 from segmentation.edgetpu.repair import unfuse_activations
 from segmentation.edgetpu.report import check_model
 from segmentation.int8 import quantize
-from segmentation.int8.interpreter import open_bytes, open_layers
+from segmentation.int8.interpreter import open_bytes
 
 TUTORIAL = (512, 256, 128, 64)
 DEFAULT = main.DECODER_FILTERS
@@ -46,22 +46,6 @@ def convert(image_size, decoder):
         model(images.astype(np.float32), training=True)
     model_bytes = unfuse_activations(quantize.quantize(quantize.prepare(model, images), images))
     return model_bytes, model.get_layer("decoder").count_params()
-
-
-def count_multiply_adds(model_bytes):
-    """Counts the multiplications of the convolutions of a .tflite."""
-    interpreter = open_layers(model_bytes)
-    shapes = {tensor["index"]: tuple(map(int, tensor["shape"]))
-              for tensor in interpreter.get_tensor_details()}
-    total = 0
-    for op in interpreter._get_ops_details():
-        if op["op_name"] in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-            _, rows, columns, _ = shapes[op["outputs"][0]]
-            total += rows * columns * int(np.prod(shapes[op["inputs"][1]]))
-        elif op["op_name"] == "TRANSPOSE_CONV":  # inputs: output shape, weights, image
-            _, rows, columns, _ = shapes[op["inputs"][2]]
-            total += rows * columns * int(np.prod(shapes[op["inputs"][1]]))
-    return total
 
 
 def measure_times(models, image_sizes):
@@ -89,7 +73,7 @@ def print_table():
         report = check_model(file)
         print(f"| {title} | {count:,} | {size[0]} x {size[1]} | "
               f"{report['parameter_bytes']:,} bytes | "
-              f"{count_multiply_adds(file) / 1e6:.0f} M | {milliseconds:.1f} | "
+              f"{report['macs'] / 1e6:.0f} M | {milliseconds:.1f} | "
               f"{milliseconds / times[0]:.2f} | {report['verdict']} |")
 
 

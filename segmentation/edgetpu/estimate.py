@@ -106,5 +106,5 @@ def format_estimate(estimate):
     time = (f"about {estimate['milliseconds']:.1f}" if estimate["milliseconds"] >= shortest
             else f"less than {shortest:.1f}")
     return (f"Estimate, not run by us: {time} ms an image on a USB stick "
-            f"(error {estimate['median_error']:.0%}, of one in ten above "
+            f"(error: half < {estimate['median_error']:.0%}, 9 of 10 < "
             f"{estimate['nine_of_ten_error']:.0%})")
