@@ -109,9 +109,9 @@ def _read_rest(entries, others, source, findings):
 
     Args: entries, of YOLO's files, to which is added; others, paths of files of no known kind.
     """
-    folders = {path.parent for path, _, _ in entries}
+    folders = {path.parent.name for path, _, _ in entries}  # train/labels and val/labels
     for path in others:
-        if split_suffix(path.name)[1] != ".txt" or path.parent not in folders:
+        if split_suffix(path.name)[1] != ".txt" or path.parent.name not in folders:
             continue
         try:
             text = read_text(path)
