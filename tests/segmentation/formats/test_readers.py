@@ -104,7 +104,7 @@ def test_one_name_that_fits_two_folders_alike(import_from, add_picture, tmp_path
         add_picture(f"images/{folder}/x.png")
     (tmp_path / "source").mkdir()
     (tmp_path / "source/coco.json").write_text(json.dumps(coco()))
-    with pytest.raises(InputError, match="1 label.* fit more than one picture"):
+    with pytest.raises(InputError, match=r"1 label.* fit more than one picture"):
         import_from(image_dir="images")
 
 
@@ -513,7 +513,7 @@ def test_class_names_give_the_order(import_file):
     label, names = import_file("x.json", labelme(shapes=shapes),
                                CLASS_NAMES=["ground", "swan", "goose", "duck"])
     assert names == ["ground", "swan", "goose", "duck"] and label[3, 0] == 1 and label[3, 6] == 3
-    with pytest.raises(InputError, match="1 class.* that CLASS_NAMES lacks: swan"):
+    with pytest.raises(InputError, match=r"1 class.* that CLASS_NAMES lacks: swan"):
         import_file("x.json", labelme(shapes=shapes), CLASS_NAMES=["ground", "duck"])
     with pytest.raises(InputError, match=r"begins with duck, which is annotated"):
         import_file("x.json", labelme(shapes=shapes), CLASS_NAMES=["duck", "swan"])
