@@ -2,7 +2,13 @@
 
 import textwrap
 
-from segmentation.edgetpu.estimate import CACHE_BYTES, count_macs, estimate_time, format_estimate
+from segmentation.edgetpu.estimate import (
+    CACHE_BYTES,
+    CHANNELS_AT_ONCE,
+    count_macs,
+    estimate_time,
+    format_estimate,
+)
 from segmentation.edgetpu.evidence import COMPILED_OP, EIGHT_BIT, TF25_MAX_VERSION, VERDICTS
 from segmentation.edgetpu.repair import unfuse_activations
 from segmentation.edgetpu.rules import is_tolerable, judge_compiled_graph, judge_graph
@@ -126,7 +132,7 @@ def check_model(model):
     findings = [] if is_compiled else judge_file(flat, graphs)
     verdict = file_verdict(ops, findings)
     is_repairable = verdict == "REFUSED" and is_repaired_by_unfusing(data)
-    sizes = {"file_bytes": len(data), "macs": count_macs(ops),
+    sizes = {"file_bytes": len(data), "padded_macs": count_macs(ops, CHANNELS_AT_ONCE),
              "input_bytes": sum(tensor.bytes for tensor in graphs[0].inputs),
              "output_bytes": sum(tensor.bytes for tensor in graphs[0].outputs),
              "operations": len(ops)}
@@ -145,7 +151,7 @@ def check_model(model):
         "inputs": [describe(tensor) for tensor in graphs[0].inputs],
         "outputs": [describe(tensor) for tensor in graphs[0].outputs],
         "parameter_bytes": parameter_bytes,
-        "macs": sizes["macs"],
+        "macs": count_macs(ops),
         "on_chip_bytes_estimate": on_chip,
         "streamed_bytes_estimate": None if is_compiled else parameter_bytes - on_chip,
         "time_estimate": None if is_compiled else estimate_time(sizes),

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from tflite_by_hand import (
     IMAGE,
-    WEIGHTS,
+    PLAIN_CONV,
     activation,
     constant,
-    conv,
     operation,
     tflite,
     transpose_conv,
@@ -27,12 +26,13 @@ from segmentation.edgetpu.evidence import EVIDENCE
 from segmentation.edgetpu.report import check_model
 from segmentation.edgetpu.tflite_file import read_model, view_graph
 
-SMALL = {"file_bytes": MIB, "macs": 2e9, "input_bytes": 3e5, "output_bytes": 2e5, "operations": 50}
+SMALL = {"file_bytes": MIB, "padded_macs": 2e9, "input_bytes": 3e5, "output_bytes": 2e5,
+         "operations": 50}
 
 
 def test_terms():
     assert list_terms(SMALL) == [1.0, 0.0, 2.0, 0.5, 0.5]
-    assert list_terms({**SMALL, "file_bytes": CACHE_BYTES + 3 * MIB})[:2] == [5.5, 3.0]
+    assert list_terms({**SMALL, "file_bytes": CACHE_BYTES + 3 * MIB})[:2] == [6.0, 3.0]
 
 
 def test_the_fit_finds_what_made_the_times_and_no_weight_below_zero():
@@ -44,11 +44,12 @@ def test_the_fit_finds_what_made_the_times_and_no_weight_below_zero():
 
 
 def test_multiply_accumulates_by_hand():
-    def count(data):
+    def count(data, channels_at_once=1):
         model = read_model(data)
-        return count_macs(view_graph(model.subgraphs[0], model).ops)
+        return count_macs(view_graph(model.subgraphs[0], model).ops, channels_at_once)
 
-    assert count(tflite([conv()], {"x": IMAGE, "y": IMAGE, **WEIGHTS})) == 16 * 16 * 4 * 3 * 3 * 4
+    assert count(PLAIN_CONV) == 16 * 16 * 4 * 3 * 3 * 4
+    assert count(PLAIN_CONV, 64) == 16 * 16 * 64 * 3 * 3 * 4
     # Of each of 8x8x4 values 3x3 to each of 8 channels.
     assert count(transpose_conv((16, 16, 8))) == 8 * 8 * 4 * 3 * 3 * 8
     depthwise = operation("DEPTHWISE_CONV_2D", ["x", "w", "b"], ["y"], 3, "DepthwiseConv2DOptions")
@@ -61,18 +62,19 @@ def test_multiply_accumulates_by_hand():
 
 
 def test_the_estimate_keeps_to_the_measured_builds():
-    """Half within 10 %, nine of ten within 35 %, each build left out of its own fit."""
+    """Half within 5 %, nine of ten within 20 %, each build left out of its own fit."""
     weights, errors = fit_builds()
-    assert (weights >= 0).all() and len(errors) == len(EVIDENCE["builds"]) >= 42
+    assert (weights >= 0).all() and len(errors) >= 39
     estimate = estimate_time(EVIDENCE["builds"][0])
-    assert estimate["median_error"] < 0.1 and estimate["nine_of_ten_error"] < 0.35
+    assert estimate["median_error"] < 0.05 and estimate["nine_of_ten_error"] < 0.2
     assert estimate["largest_error"] == pytest.approx(np.abs(errors).max())
     line = format_estimate(estimate)
-    assert "not run by us: about 0.8 ms" in line and "9 of 10 < 31%" in line and len(line) <= 100
+    assert "not run by us: about 0.8 ms" in line and "median 3%, worst 62%" in line
+    assert len(line) <= 100
 
 
 def test_the_estimate_of_a_tiny_file_is_no_less_than_was_measured():
-    report = check_model(tflite([conv()], {"x": IMAGE, "y": IMAGE, **WEIGHTS}))
+    report = check_model(PLAIN_CONV)
     assert report["macs"] == 36864
     assert "less than 0.6 ms" in format_estimate(report["time_estimate"])
 

@@ -63,14 +63,14 @@ def test_parameters_and_what_stays_on_chip():
     assert report["parameter_bytes"] == 4 * 3 * 3 * 4 + 4 * 4  # int8 weights and int32 biases
     assert (report["on_chip_bytes_estimate"], report["streamed_bytes_estimate"]) == (160, 0)
     assert "Parameters: 160 bytes, all of which should stay" in format_report(report)
-    weights = constant(np.ones((1, 6_000_000)))
+    weights = constant(np.ones((1, 7_000_000)))
     data = tflite(
         [operation("FULLY_CONNECTED", ["x", "w"], ["y"], 4, "FullyConnectedOptions")],
-        {"x": activation(1, 6_000_000), "w": weights, "y": activation(1, 1)},
+        {"x": activation(1, 7_000_000), "w": weights, "y": activation(1, 1)},
     )
     report = check_model(data)
-    assert report["streamed_bytes_estimate"] == 6_000_000 - 5.5 * 2**20
-    assert "about 232,832 are streamed at every image" in format_report(report)
+    assert report["streamed_bytes_estimate"] == 7_000_000 - 6 * 2**20
+    assert "about 708,544 are streamed at every image" in format_report(report)
 
 
 def test_the_estimate_is_one_line_of_what_could_be_mapped():
