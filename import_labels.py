@@ -2,10 +2,10 @@
 
     python import_labels.py
 
-Finds out by itself what SOURCE holds: labelme, COCO, CVAT, YOLO, Label Studio, Supervisely, VIA,
-VOC, Cityscapes, or label pictures of any kind (docs/labels.md lists them). Writes a palette PNG of
-class indices for each picture, and classes.txt, into LABEL_DIR, and preview.png into main.py's
-OUTPUT_DIR: look at it. The originals are never changed.
+Detects what SOURCE holds: labels of labelme, COCO, CVAT, YOLO, Label Studio, Supervisely, VIA, VOC
+or Cityscapes, or masks of any kind (docs/labels.md lists them). Writes into LABEL_DIR a palette PNG
+of class indices for each image, and classes.txt. Writes preview.png into main.py's OUTPUT_DIR: look
+at it before you train. The originals are never changed.
 """
 
 from pathlib import Path
@@ -17,16 +17,16 @@ from segmentation.formats.options import read_options
 
 # Data
 SOURCE = "my_labels"  # folder (with its sub-folders) or single file of the other tool's labels
-IMAGE_DIR = None  # folder of the pictures; None: they lie in SOURCE too
+IMAGE_DIR = None  # folder of the images; None: they are in SOURCE too
 LABEL_DIR = "my_data/labels"  # folder where the label PNGs go
-SUFFIX = None  # what masks' names have behind the picture's, such as "_mask"; None: found by itself
-LABELS_TURNED = False  # True: labels lie as cameras stored the pictures, before EXIF turns them
-OVERWRITE = False  # True replaces labels that are in LABEL_DIR already
+SUFFIX = None  # what a mask's name adds to its image's, such as "_mask"; None: found automatically
+LABELS_TURNED = False  # True: the labels fit the images as stored, before EXIF rotates them
+OVERWRITE = False  # True replaces labels that are already in LABEL_DIR
 
 # Classes
 CLASS_NAMES = None  # order of the classes, background first; None: as found
 MERGE = {}  # name -> name: joins or renames classes; to "background" or "ignore" drops them
-EMPTY = "skip"  # pictures without annotation get no label; "background": one that is all background
+EMPTY = "skip"  # images without annotation get no label; "background": they are all background
 CROWD = "class"  # COCO's iscrowd: "class" like others (tools set it on ordinary masks), or "ignore"
 
 

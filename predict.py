@@ -43,8 +43,8 @@ from device.view import open_view
 # Model
 MODEL_PATH = None  # None: model_int8.tflite in main.py's OUTPUT_DIR, or beside this file
 DELEGATE = "auto"  # the Edge TPU if it is there; None: the CPU; a library's name: only that
-DEVICE = None  # which Edge TPU: None: the first; "usb", "pci", "usb:1". A list, ["usb:0", "usb:1"]:
-# the pictures of a folder are dealt out to them
+DEVICE = None  # which Edge TPU: None: the first; "usb", "pci", "usb:1". A list, ["usb:0", "usb:1"],
+# shares the pictures of a folder among them
 RUNTIME = None  # None: the first installed of "tflite-runtime", "ai-edge-litert", "tensorflow"
 THREADS = os.cpu_count() or 1  # of the CPU
 
@@ -52,20 +52,20 @@ THREADS = os.cpu_count() or 1  # of the CPU
 IMAGES = None  # None: the folder images beside this file, else sample_data/images. A folder, an
 # image, a video file, a stream ("rtsp://..."), a camera (0, "/dev/video0"), or "picamera2": the
 # Raspberry Pi's camera module
-CAMERA_FRAMES = None  # of a camera, stream or video; None: until Ctrl-C, or the video's end
+CAMERA_FRAMES = None  # frames of a camera, stream or video; None: until Ctrl-C, or the video's end
 KEEP_ASPECT = False  # False stretches to the model's size, exactly as in training; True pads
-FULL_SIZE = True  # resizes the logits (not the mask) to the picture's size; False: the model's size
+FULL_SIZE = True  # True: masks of the picture's size, from resized logits; False: the model's size
 
 # Results
 RESULT_DIR = None  # None: the folder predictions beside the model
-SAVE = None  # "both", "masks", "overlays", "nothing"; None: both, but of an endless source nothing
+SAVE = None  # "both", "masks", "overlays", "nothing"; None: both, but nothing of an endless source
 OVERLAY_SIDE = 1280  # pixels of an overlay's longer side at most; masks keep their size
 ALERT = None  # {"duck": 0.002}: a line when a class covers more than this share of the picture
-JSON_LINES = False  # True: standard output has one line of JSON a picture and nothing else
+JSON_LINES = False  # True: standard output is one line of JSON for each picture, nothing else
 
 # What it shows
 VIEW = None  # "window", or a port (8080): a page for browsers with the overlay and the shares
-VIEW_HOST = "127.0.0.1"  # this machine alone; "0.0.0.0": all who reach it can look, unencrypted
+VIEW_HOST = "127.0.0.1"  # this machine only; "0.0.0.0": all who reach it can look, unencrypted
 
 WARM_UP = 3  # runs on an empty image before the first picture, because the first ones are slower
 
