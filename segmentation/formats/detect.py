@@ -22,7 +22,7 @@ from segmentation.formats.reading import (
     read_xml,
 )
 from segmentation.formats.records import Found
-from segmentation.formats.refused import refuse_json, refuse_mask, refuse_xml
+from segmentation.formats.refused import refuse_csv, refuse_json, refuse_mask, refuse_xml
 from segmentation.parallel import in_parallel
 
 # suffix: how such a file is read, which formats it may be, and what else it may be.
@@ -97,6 +97,9 @@ def _read_files(source, findings):
             source.used.add(path.resolve())
     if yolo in by_kind:
         _read_rest(by_kind[yolo], others, source, findings)
+    for path in source.with_suffix(".csv"):
+        if refuse_csv(path):
+            refused.setdefault(refuse_csv(path), []).append(path)
     for path in source.masks():
         if refuse_mask(path):
             refused.setdefault(refuse_mask(path), []).append(path)

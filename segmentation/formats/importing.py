@@ -46,6 +46,7 @@ def import_labels(options, preview_path):
     counts = Counter()
     for job in jobs:
         counts.update(job.record.classes if job.record else {})
+    found.has_background |= any(job.record is None for job in jobs)
     classes = number_classes(found, counts, options.class_names, options.merge, findings, remarks)
     fits = fit_labels(jobs, states, options.labels_turned, findings, remarks)
     targets = _choose_targets(jobs, image_dir, Path(options.label_dir), findings)
@@ -130,7 +131,7 @@ def _check_targets(targets, jobs, source, classes, options, findings):
         findings.append(f"{len(existing)} label(s) exist already in {options.label_dir}: "
                         f"{list_names(path.name for path in existing)}; set OVERWRITE = True, or "
                         f"LABEL_DIR to another folder.")
-    others = set(Path(options.label_dir).glob("*.png")) - set(targets)
+    others = set(Path(options.label_dir).rglob("*.png")) - set(targets)
     before = read_class_names(options.label_dir) if names_file.is_file() else None
     if others and before is not None and before != classes.names:
         findings.append(f"{options.label_dir} holds {len(others)} other label(s) of the classes "

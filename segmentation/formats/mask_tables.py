@@ -27,8 +27,22 @@ class Table(NamedTuple):
 
 def find_table(source):
     """Returns the Table that lies beside the masks, None where there is none."""
-    path = source.find_beside(*TABLES) or source.find_beside(*NAME_LISTS)
+    path = source.find_beside(*TABLES)
+    if path is None:  # class_dict_seg.csv, my_colors.csv and so on
+        paths = [*source.with_suffix(".csv"), *source.folder.glob("*.csv"),
+                 *source.folder.resolve().parent.glob("*.csv")]
+        path = next((path for path in paths if _has_colors(path)), None)
+    path = path or source.find_beside(*NAME_LISTS)
     return None if path is None else read_table(path)
+
+
+def _has_colors(path):
+    """Whether the first line of a CSV file names the columns of a table of colors."""
+    try:
+        header = read_text(path).splitlines()[:1]
+    except FormatError:
+        return False
+    return {"r", "g", "b"} <= {column.strip().lower() for column in "".join(header).split(",")}
 
 
 def read_table(path):

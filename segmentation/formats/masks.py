@@ -24,14 +24,12 @@ def find_masks(source, pictures, suffix, class_names, findings):
     Returns: Found, and the Pictures without those files that are masks; None where there are none.
     """
     masks = [path for path in source.masks() if not refuse_mask(path)]
-    picture_paths, masks = split_pool(pictures.paths, masks)
-    pictures = Pictures(pictures.folder, picture_paths)
-    groups, lone = pair_masks(pictures, masks, suffix)
+    pictures, groups, lone = _pair(pictures, masks, suffix)
     groups, remark = choose_kind(groups)
     if not groups:
         if masks:
             findings.append(f"{len(masks)} label picture(s) in {source.path} fit none of the "
-                            f"{len(picture_paths)} pictures in {pictures.folder} by name: "
+                            f"{len(pictures.paths)} pictures in {pictures.folder} by name: "
                             f"{list_names(path.name for path in masks)}; correct IMAGE_DIR, or set "
                             f"SUFFIX to what the labels' names have behind the pictures'.")
         return None, pictures
@@ -55,6 +53,20 @@ def find_masks(source, pictures, suffix, class_names, findings):
     return Found(f"{KIND} ({form}{', one a class' if classes else ''})", paths, records,
                  sorted(set(classes.values())) if classes else coding.order,
                  has_background=bool(classes), remarks=remarks), pictures
+
+
+def _pair(pictures, masks, suffix):
+    """Returns the Pictures that are no masks, and what pair_masks finds.
+
+    What lies in IMAGE_DIR are pictures, whatever their names, where masks lie elsewhere.
+    """
+    elsewhere = sorted(set(masks) - set(pictures.paths))
+    groups, lone = pair_masks(pictures, elsewhere, suffix)
+    if groups or len(elsewhere) == len(masks):
+        return pictures, groups, lone
+    picture_paths, masks = split_pool(pictures.paths, masks)
+    pictures = Pictures(pictures.folder, picture_paths)
+    return pictures, *pair_masks(pictures, masks, suffix)
 
 
 def _hold_all(paths):

@@ -12,6 +12,7 @@ COCO_RESULTS = ("{} are COCO results without the list of pictures and classes: e
 CREATE_ML = "{} hold boxes (CreateML), and segmentation needs outlines or masks."
 
 BRUSH = re.compile(r"^task-\d+-annotation-\d+-by-\d+-tag-")  # Label Studio's "Brush labels to PNG"
+VIA_CSV = "{} are VIA's annotations as CSV, which are not read: export them as JSON there."
 NAMELESS = ("{} are Label Studio's \"Brush labels to PNG\", whose names lead to no picture: export "
             "JSON there.")
 
@@ -40,3 +41,9 @@ def refuse_xml(root):
 def refuse_mask(path):
     """Returns why a label picture can't be used, '' where its name may lead to its picture."""
     return NAMELESS if BRUSH.match(path.name) else ""
+
+
+def refuse_csv(path):
+    """Returns why a CSV file can't be used, '' where it is no label file of a known kind."""
+    with open(path, "rb") as file:
+        return VIA_CSV if b"region_shape_attributes" in file.read(500) else ""

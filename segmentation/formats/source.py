@@ -8,6 +8,7 @@ from segmentation.formats.pictures import list_files
 
 MASK_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pgm", ".ppm",
                  ".tga", ".npy")
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z", ".bz2", ".xz")
 
 
 class Source:
@@ -24,6 +25,9 @@ class Source:
         if not self.path.exists():
             raise InputError(f"SOURCE {path} does not exist: set it to the folder or file of the "
                              f"labels.")
+        if self.path.is_file() and split_suffix(self.path.name)[1] in ARCHIVES:
+            raise InputError(f"SOURCE {path} is an archive: unpack it, and set SOURCE to the "
+                             f"folder.")
         label_dir = Path(label_dir).resolve()
         self.is_file = self.path.is_file()
         self.folder = self.path.parent if self.is_file else self.path

@@ -308,3 +308,53 @@ def test_suffix_chooses_among_several_masks(import_from, add_picture, add_mask):
         import_from(image_dir="images")
     labels, _ = import_from(image_dir="images", SUFFIX="_mask")
     assert np.array_equal(labels["x"], two_classes())
+
+
+def test_pictures_whose_names_speak_of_masks(import_from, add_picture, add_mask):
+    for name in ("face_mask_1", "label_2"):
+        add_picture(f"source/images/{name}.jpg")
+        add_mask(f"source/annotations/{name}.png", SQUARE)
+    labels, _ = import_from(image_dir="source/images")
+    assert sorted(labels) == ["face_mask_1", "label_2"]
+
+
+@pytest.mark.parametrize(("name", "text"), [
+    ("labelmap.txt", "sky:0,0,0::\nduck:255,0,0::\nbig: swan:9,9,200:head,tail:\n"),
+    ("label_colors.txt", "0 0 0\t\tsky\r\n255 0 0\tduck\r\n9 9 200\tbig: swan\r\n"),
+    ("class_dict_seg.csv", "name, r, g, b\nsky, 0, 0, 0\nduck, 255, 0, 0\nbig: swan, 9, 9, 200\n"),
+    ("my_colors.csv", "\ufeffR,G,B,Class\n0,0,0,sky\n255,0,0,duck\n9,9,200,big: swan\n"),
+    ("dataset_meta.json", '{"label_map": {"0": "sky", "1": "duck", "2": "big: swan"}, '
+                          '"segmentation_colors": [[0, 0, 0], [255, 0, 0], [9, 9, 200]]}')])
+def test_tables_of_colors(name, text, import_from, add_picture, add_mask, tmp_path):
+    add_picture("images/x.jpg")
+    add_mask("source/masks/x.png", np.uint8([[0, 0, 0], [255, 0, 0], [9, 9, 200]])[two_classes()])
+    (tmp_path / "source" / name).write_text(text, encoding="utf-8", newline="")
+    for source in ("source", "source/masks"):
+        labels, names = import_from(source, "images")
+        assert names == ["sky", "duck", "big: swan"]
+        assert np.array_equal(labels["x"], two_classes())
+
+
+@pytest.mark.parametrize(("name", "text"), [
+    ("classes.txt", "sky\nduck\nswan\n"), ("labels.txt", "__ignore__\n_background_\nduck\nswan"),
+    ("_classes.csv", "Pixel Value, Class\n0, sky\n1, duck\n2, swan"),
+    ("labelmap.csv", "id,name\n2,swan\n1,duck\n0,sky\n")])
+def test_tables_of_numbers(name, text, import_from, add_picture, add_mask, tmp_path):
+    add_picture("images/x.jpg")
+    add_mask("source/x.png", two_classes())
+    (tmp_path / "source" / name).write_text(text)
+    labels, names = import_from(image_dir="images")
+    first = "background" if name == "labels.txt" else "sky"
+    assert sorted(names) == sorted([first, "duck", "swan"])
+    assert [names[value] for value in labels["x"][[0, 3, 5], [0, 4, 10]]] == [first, "duck", "swan"]
+
+
+def test_archives_and_csv_of_via_are_refused(import_from, tmp_path, add_picture):
+    add_picture("images/x.jpg")
+    (tmp_path / "labels.zip").write_bytes(b"PK")
+    with pytest.raises(InputError, match="is an archive: unpack it"):
+        import_from("labels.zip", "images")
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/via.csv").write_text("filename,region_shape_attributes\n")
+    with pytest.raises(InputError, match="as CSV, which are not read: export them as JSON"):
+        import_from(image_dir="images")
