@@ -1,28 +1,39 @@
 """Reads folders of images and label PNGs: checked, paired, decoded, with class weights.
 
-Every image needs a label PNG of the same name (a.jpg and a.png), and every label an image. A label
-holds a class index for each pixel; pixels with the ignore label count nowhere. main.py,
-tflite_convert.py and tflite_test.py read their data with this file. It does not need TensorFlow.
+Every image needs a label PNG of the same name (a.jpg and a.png, or with a common prefix or suffix:
+a_mask.png) and the other way round. A label holds one number a pixel, its class; the ignore label
+marks pixels that are left out everywhere.
+main.py, tflite_convert.py and tflite_test.py read through this file. No TensorFlow.
 """
 
 from pathlib import Path
 
 import numpy as np
 
-from device.errors import InputError, collect_or_raise
+from device.errors import InputError, collect_or_raise, list_names
 from device.images import PADDING_GRAY, PADDING_LABEL
 from device.tiles import cut_tile
 from segmentation.data.classes import (
-    check_label_values,
-    compare_classes,
     compute_class_weights,
     count_pixels,
     format_class_table,
     name_classes,
+    scale_class_weights,
 )
+from segmentation.data.duplicates import warn_of_duplicates
+from segmentation.data.image_checks import note_rotations, note_shapes
+from segmentation.data.intensity_range import measure_intensity_range
+from segmentation.data.label_checks import (
+    check_label_values,
+    compare_classes,
+    held_values,
+    warn_of_labels,
+)
+from segmentation.data.label_values import count_up, group_class_ids, make_value_table
 from segmentation.data.object_sizes import describe_small_objects, median_object_sizes
 from segmentation.data.pairing import Pairs, pair_files
-from segmentation.data.reading import list_file_errors, read_pairs
+from segmentation.data.reading import Decoding, list_file_errors, read_pairs, split_set
+from segmentation.data.split import find_groups, split_by_list, split_by_seed
 from segmentation.data.tiling import (
     MAX_VALIDATION_TILES,
     choose_tiles,
@@ -39,8 +50,6 @@ CALIBRATION_FIELDS = (  # of model.json
     "class_names", "class_colors", "image_size", "decoder_filters", "ignore_label", "image_dir",
     "label_dir", "training_images")
 VALIDATION_FIELDS = ("validation_image_dir", "validation_label_dir", "validation_images")
-TOO_FEW = ("{} pair(s) can't be split into training and validation: add pairs, or set "
-           "VALIDATION_IMAGE_DIR and VALIDATION_LABEL_DIR.")
 
 
 # ---- for main.py -----------------------------------------------------------------------------
@@ -52,44 +61,69 @@ def load_data(settings, errors=()):
     Args: errors, sentences on what else is wrong, to be raised together with what is found here.
     Returns: dict with images, labels, class_weights, pixel_counts (of the training labels),
         validation_images, validation_labels, class_names, calibration_images, training_names,
-        validation_names (image file names), validation_dirs; with PICTURE_SIZE what tile_data
-        returns.
+        validation_names (of the images, relative to their folders), validation_dirs, and reading:
+        the fields of model.json by which other images are read alike; with PICTURE_SIZE what
+        tile_data returns. Labels hold class indices and IGNORED.
     Raises: InputError of all errors: pairing, files, sizes, label values, and those given.
     """
     errors = list(errors)
     pairs, validation_pairs, validation_dirs = find_pairs(settings, errors)
+    class_ids = None if settings.class_ids is None else group_class_ids(settings.class_ids)
     size, sizes = find_size(pairs + validation_pairs, settings.picture_size or settings.image_size)
-    (images, labels, values), (validation_images, validation_labels, validation_values) = read_both(
-        pairs, validation_pairs, size, settings, errors)
-    all_values = np.concatenate([values[:], validation_values[:]])
-    class_names = name_classes(all_values, settings.label_dir, settings.class_names,
-                               settings.ignore_label, errors)
-    check_label_values(pairs + validation_pairs, all_values, class_names, settings.ignore_label,
-                       len(pairs), errors)
+    decoding = choose_decoding(settings, size, class_ids, pairs + validation_pairs)
+    decoded, validation = read_both(pairs, validation_pairs, decoding, settings, errors)
+    counts = np.concatenate([decoded.value_counts[:], validation.value_counts[:]])
+    class_names, class_ids = name_classes(held_values(counts), settings.label_dir,
+                                          settings.class_names, class_ids, settings.ignore_label,
+                                          errors)
+    labels_as = class_names, class_ids, settings.ignore_label
+    check_label_values(pairs + validation_pairs, counts, *labels_as, settings.other_ids, len(pairs),
+                       errors)
+    if unknown := set(settings.class_weights or ()) - set(class_names):
+        errors.append(f"CLASS_WEIGHTS names {list_names(sorted(unknown))}, but the classes are "
+                      f"{list_names(class_names)}: correct it.")
     collect_or_raise(errors)
+
+    notes = warn_of_labels(pairs, decoded.value_counts[:], *labels_as,
+                           settings.class_ids is not None)
+    notes += note_shapes(decoded.sizes[:], size, settings.picture_size)
+    notes += note_rotations(pairs.image_names, decoded.sizes[:], decoded.orientations[:],
+                            settings.labels_turned)
+    if settings.validation_image_dir is None:
+        training_rows, validation_rows = choose_rows(pairs, decoded.value_counts[:], class_ids,
+                                                     settings)
+        validation_pairs = pairs.choose(validation_rows)
+        pairs = pairs.choose(training_rows)
+        decoded, validation = split_set(decoded, training_rows, validation_rows)
+        sizes = sizes[[*training_rows, *validation_rows]]
+    notes += compare_classes(decoded.value_counts[:], validation_pairs,
+                             validation.value_counts[:], class_names, class_ids)
+    notes += warn_of_duplicates(decoded.images, pairs.image_names, validation.images,
+                                validation_pairs.image_names,
+                                settings.validation_image_dir is not None)
+    if len(pairs) < settings.batch_size:
+        notes.insert(0, f"Note: there are fewer training images ({len(pairs)}) than BATCH_SIZE "
+                        f"({settings.batch_size}): each batch holds all of them.")
 
     print(f"{len(pairs)} training and {len(validation_pairs)} validation images, "
           f"{len(class_names)} classes")
-    pixel_counts = count_pixels(labels, len(class_names))
-    class_weights = compute_class_weights(pixel_counts, settings.class_weight_power)
-    print(format_class_table(class_names, pixel_counts, class_weights))
-    if len(pairs) < settings.batch_size:
-        print(f"Note: there are fewer training images ({len(pairs)}) than BATCH_SIZE "
-              f"({settings.batch_size}): each batch holds all of them.")
-    for warning in compare_classes(values, validation_pairs, validation_values, class_names,
-                                   settings.ignore_label):
-        print(warning)
-    data = {"images": images, "labels": labels, "class_weights": class_weights,
-            "pixel_counts": pixel_counts, "validation_images": validation_images,
-            "validation_labels": validation_labels,
-            "class_names": class_names, "validation_dirs": validation_dirs,
-            "training_names": pairs.image_names(),
-            "validation_names": validation_pairs.image_names(),
+    pixel_counts, class_weights = weigh_classes(decoded.labels, class_names, settings)
+    print("\n".join(notes), end="\n" if notes else "")
+    data = {"images": decoded.images, "labels": decoded.labels, "class_weights": class_weights,
+            "pixel_counts": pixel_counts, "validation_images": validation.images,
+            "validation_labels": validation.labels, "class_names": class_names,
+            "validation_dirs": validation_dirs,
+            "training_names": pairs.image_names, "validation_names": validation_pairs.image_names,
+            "reading": {"class_ids": class_ids, "ignore_label": settings.ignore_label,
+                        "other_ids": settings.other_ids,
+                        "intensity_range": decoding.intensity_range,
+                        "labels_turned": settings.labels_turned},
             "calibration_images": cut_calibration_images(
-                images, sizes[:len(pairs)], settings.image_size)}
+                decoded.images, sizes[:len(pairs)], settings.image_size)}
     if settings.picture_size is not None:
         return tile_data(data, sizes, settings)
-    small = describe_small_objects(median_object_sizes(labels, len(class_names)), class_names)
+    small = describe_small_objects(median_object_sizes(decoded.labels, len(class_names)),
+                                   class_names)
     print(small, end="\n" if small else "")
     return data
 
@@ -136,7 +170,8 @@ def find_pairs(settings, errors):
     """Pairs the files of the folders that the settings name; None is a folder that can't be used.
 
     Args: errors, list to which sentences are added.
-    Returns: training Pairs, validation Pairs, validation folders (images, labels).
+    Returns: training Pairs, validation Pairs, validation folders (images, labels). Where some of
+        the training pairs are to be set aside, all are training pairs here.
     """
     folders = settings.image_dir, settings.label_dir
     validation_folders = tuple(
@@ -148,36 +183,53 @@ def find_pairs(settings, errors):
         validation_pairs = Pairs() if None in validation_folders else pair_files(
             *validation_folders, errors=errors)
         return pairs, validation_pairs, validation_folders
-    if None in pairs.image_files + pairs.label_files:  # has been said; they can't be split by name
-        return pairs, Pairs(), validation_folders
-    if len(pairs) < 2:
-        errors += [TOO_FEW.format(len(pairs))] if pairs else []
-        return pairs, Pairs(), validation_folders
-    training, validation = split_names(pairs.image_names(), settings.validation_split,
-                                       settings.seed)
-    return pairs.choose(training), pairs.choose(validation), validation_folders
+    if None not in pairs.image_names + pairs.label_names:  # else it has been said
+        if len(pairs) == 1:
+            errors.append("1 pair(s) can't be split into training and validation: add pairs, or "
+                          "set VALIDATION_IMAGE_DIR and VALIDATION_LABEL_DIR.")
+        elif pairs:
+            try:  # once before the files are read, because it needs their names alone
+                choose_rows(pairs, None, [], settings)
+            except InputError as error:
+                errors.append(str(error))
+    return pairs, Pairs(), validation_folders
 
 
-def split_names(names, share, seed):
-    """Splits names at random into training and validation names, each sorted, at least one each.
+def choose_rows(pairs, counts, class_ids, settings):
+    """Returns the positions of the pairs to train on, and of those to measure on.
 
-    Raises: InputError where there are fewer than two names.
+    Args: counts (n, 256), pixels of each value in each label file, or None: only what the names
+        tell is checked, and nothing is returned.
+    Raises: InputError as split_by_list, find_groups and split_by_seed do.
     """
-    if len(names) < 2:
-        raise InputError(TOO_FEW.format(len(names)))
-    count = min(max(1, round(share * len(names))), len(names) - 1)
-    order = np.random.default_rng(seed).permutation(len(names))
-    validation = {names[index] for index in order[:count]}
-    return [n for n in names if n not in validation], [n for n in names if n in validation]
+    if settings.validation_list is not None:
+        return split_by_list(pairs.image_names, settings.validation_list)
+    groups = find_groups(pairs.image_names, settings.split_by)
+    if counts is None:
+        return None
+    holds = np.array([counts[:, values].any(axis=1) for values in class_ids]).T
+    return split_by_seed(groups, holds, settings.validation_split, settings.seed,
+                         may_tear=settings.split_by is None)
 
 
-def read_both(pairs, validation_pairs, size, settings, errors):
-    """Decodes training and validation pairs, in memory or, above MEMORY_LIMIT_GB, into CACHE_DIR.
+def choose_decoding(settings, size, class_ids, pairs):
+    """Returns the Decoding of all files, after a look at those of more than 8 bits.
 
     Args: size (height, width) of the decoded pictures; with PICTURE_SIZE "full" they are padded to
-        it. errors, list to which a sentence for each kind of error is added. Where it holds some
+        it. class_ids, list of lists as label_values.group_class_ids returns it, or None.
+    """
+    paths = [pairs.files(index)[0] for index in range(len(pairs))]
+    table = make_value_table(class_ids, settings.ignore_label, settings.other_ids)
+    return Decoding(tuple(size), tuple(table.tolist()), measure_intensity_range(paths),
+                    settings.labels_turned, pad=settings.picture_size == "full")
+
+
+def read_both(pairs, validation_pairs, decoding, settings, errors):
+    """Decodes training and validation pairs, in memory or, above MEMORY_LIMIT_GB, into CACHE_DIR.
+
+    Args: errors, list to which a sentence for each kind of error is added. Where it holds some
         already, which prevent training, files are only checked, and nothing is kept of them.
-    Returns: reading.read_pairs' arrays of the training and of the validation pairs.
+    Returns: reading.DecodedSet of the training and of the validation pairs.
     Raises: InputError of all errors so far, where a cache can't be written.
     """
     limit, cache_dir = 0, None
@@ -186,39 +238,71 @@ def read_both(pairs, validation_pairs, size, settings, errors):
         cache_dir = Path(settings.cache_dir or Path(settings.output_dir) / "cache")
         if not is_chief():  # in a folder that machines share, each writes its own
             cache_dir /= f"worker_{worker_index()}"
-    file_errors, arrays = [], []
+    file_errors, sets = [], []
     try:
         for some, purpose in ((pairs, "training"), (validation_pairs, "validation")):
-            arrays.append(read_pairs(some, size, file_errors, limit, cache_dir, purpose,
-                                     pad=settings.picture_size == "full"))
+            sets.append(read_pairs(some, decoding, file_errors, limit if len(some) else None,
+                                   cache_dir, purpose))
     except InputError as error:
         collect_or_raise([*errors, *list_file_errors(file_errors), str(error)])
     errors += list_file_errors(file_errors)
-    return arrays
+    return sets
+
+
+def weigh_classes(labels, class_names, settings):
+    """Returns each class's pixels and weight (classes,), printed as the table of classes."""
+    pixel_counts = count_pixels(labels, len(class_names))
+    class_weights = scale_class_weights(
+        compute_class_weights(pixel_counts, settings.class_weight_power), class_names,
+        settings.class_weights)
+    print(format_class_table(class_names, pixel_counts, class_weights))
+    return pixel_counts, class_weights
 
 
 # ---- for the scripts that run after main.py --------------------------------------------------
 
 
-def import_images(image_dir, label_dir, image_size, class_names, ignore_label, names=None):
-    """Reads pairs of a set whose classes are known, and checks them.
+def import_images(info, image_dir, label_dir, names=None):
+    """Reads pairs as the training did, and checks them.
 
     Args:
-        image_dir, label_dir: folders of images and of label PNGs of the same stems.
-        image_size: (height, width) to which images are stretched (labels by nearest neighbor).
-        class_names: list of names.
-        ignore_label: label value that belongs to no class, or None.
-        names: image file names to read, in this order; None reads all.
-    Returns: images uint8 (n, height, width, 3), labels uint8 (n, height, width).
+        info: model.json's fields, see device.model_info.
+        image_dir, label_dir: folders of images and of label PNGs.
+        names: image names relative to image_dir to read, in this order; None reads all.
+    Returns: images uint8 (height, width, 3) and labels uint8 (height, width) of class indices and
+        IGNORED, one each a pair: of IMAGE_SIZE, or with PICTURE_SIZE as large as that says; and the
+        names of the images.
     Raises: InputError, all errors in one message: first five files and the count of each.
     """
     errors, file_errors = [], []
     pairs = pair_files(image_dir, label_dir, names, errors=errors)
-    images, labels, values = read_pairs(pairs, image_size, file_errors)
+    if info.get("picture_size") is None:
+        images, labels, counts, *_ = read_pairs(pairs, decoding_of(info, info["image_size"]),
+                                                file_errors)
+    else:  # one by one: each may have a size of its own
+        _, sizes = find_size(pairs, info["picture_size"])
+        read = [read_pairs(pairs[number:number + 1], decoding_of(info, size), file_errors)
+                for number, size in enumerate(sizes.tolist())]
+        images, labels = [one.images[0] for one in read], [one.labels[0] for one in read]
+        counts = np.array([one.value_counts[0] for one in read]).reshape(-1, 256)
     errors += list_file_errors(file_errors)
-    check_label_values(pairs, values, class_names, ignore_label, 0, errors)
+    check_label_values(pairs, counts, info["class_names"], class_ids_of(info),
+                       info.get("ignore_label"), info.get("other_ids", "error"), 0, errors)
     collect_or_raise(errors)
-    return images, labels
+    return images, labels, pairs.image_names
+
+
+def class_ids_of(info):
+    """Returns the label values of each class that model.json names."""
+    return info.get("class_ids") or count_up(len(info["class_names"]), info.get("ignore_label"))
+
+
+def decoding_of(info, size):
+    """Returns the Decoding that model.json describes, to this (height, width)."""
+    table = make_value_table(class_ids_of(info), info.get("ignore_label"),
+                             info.get("other_ids", "error"))
+    return Decoding(tuple(size), tuple(table.tolist()), info.get("intensity_range"),
+                    info.get("labels_turned", False))
 
 
 def load_calibration_images(info):
@@ -230,33 +314,19 @@ def load_calibration_images(info):
     chosen = [names[index] for index in calibration_indices(len(names))]
     picture_size, image_size = info.get("picture_size"), info["image_size"]
     if picture_size is None:
-        images, _ = import_images(info["image_dir"], info["label_dir"], image_size,
-                                  info["class_names"], info["ignore_label"], chosen)
+        images, _, _ = import_images(info, info["image_dir"], info["label_dir"], chosen)
         return add_extreme_pixels(images)
     pairs, tiles = pair_files(info["image_dir"], info["label_dir"], chosen), []
     _, sizes = find_size(pairs, picture_size)
     for position, size in enumerate(sizes.tolist()):
-        images, _, _ = read_pairs(pairs[position:position + 1], size)
+        images = read_pairs(pairs[position:position + 1], decoding_of(info, size)).images
         top, left = spread_tile(size, image_size, position)
         tiles += [cut_tile(images[0], top, left, image_size, PADDING_GRAY)]
     return add_extreme_pixels(np.stack(tiles))
 
 
 def load_validation_images(info):
-    """Reads the validation images and labels that model.json names.
-
-    Returns: images uint8 (height, width, 3) and labels uint8 (height, width), one each a pair: of
-        IMAGE_SIZE, or with PICTURE_SIZE as large as that says.
-    """
-    folders = info["validation_image_dir"], info["validation_label_dir"]
-    picture_size, names = info.get("picture_size"), info["validation_images"]
-    if picture_size is None:
-        return import_images(*folders, info["image_size"], info["class_names"],
-                             info["ignore_label"], names)
-    pairs = pair_files(*folders, names)
-    _, sizes = find_size(pairs, picture_size)
-    read = [read_pairs(pairs[number:number + 1], size)
-            for number, size in enumerate(sizes.tolist())]
-    check_label_values(pairs, np.concatenate([values for _, _, values in read]),
-                       info["class_names"], info["ignore_label"], 0)
-    return [images[0] for images, _, _ in read], [labels[0] for _, labels, _ in read]
+    """Reads the validation images and labels that model.json names, as import_images does."""
+    images, labels, _ = import_images(info, info["validation_image_dir"],
+                                      info["validation_label_dir"], info["validation_images"])
+    return images, labels

@@ -21,6 +21,7 @@ with quiet_stderr():
     import tensorflow as tf
 
 from device.errors import run_script
+from device.model_info import IGNORED
 from get_model import get_model, load_model
 from import_data import load_data
 from segmentation.output_dir import check_output_dir, lock_output_dir
@@ -36,13 +37,18 @@ LABEL_DIR = "sample_data/labels"
 VALIDATION_IMAGE_DIR = None  # folder of the images to measure on; None: some of IMAGE_DIR
 VALIDATION_LABEL_DIR = None  # folder of their labels
 VALIDATION_SPLIT = 0.2  # share of the pairs that is set aside for measuring; SEED decides which
+VALIDATION_LIST = None  # text file that names the images to measure on, such as VOC's val.txt
+SPLIT_BY = None  # r"(.*)_\d+": images whose names give the same group stay together (clips, places)
 SKIP_UNLABELED = False  # True leaves out images without a label; False: they are an error
 IMAGE_SIZE = (128, 160)  # (height, width), divisible by 32; images are stretched to it
 PICTURE_SIZE = None  # (height, width) or "full": images are read that large and seen in tiles of
 # IMAGE_SIZE, for objects that are too small in the whole image; None: whole, at IMAGE_SIZE
 RARE_CROP_SHARE = 0.33  # of the training crops that are drawn around a rarer class (PICTURE_SIZE)
 CLASS_NAMES = None  # list of names; None: from classes.txt in LABEL_DIR, else from the labels
-IGNORE_LABEL = 255  # label value of pixels that count nowhere: loss, class weights, metrics
+CLASS_IDS = None  # label values of the classes: [0, 7, 11], or {0: 0, 7: 1, 8: 1}; None: 0, 1, 2
+OTHER_IDS = "error"  # what values that CLASS_IDS leaves out are: "error", "ignore", "background"
+IGNORE_LABEL = 255  # label value, or a list of them, that counts nowhere: loss, weights, metrics
+LABELS_TURNED = False  # True: labels fit the pictures as stored, before EXIF turns them upright
 
 # Model
 ENCODER_WEIGHTS = "imagenet"  # or the path of a MobileNetV2 weights file, or None: random
@@ -54,6 +60,7 @@ DECODER_FILTERS = ((128, 96), (96, 64), (64, 48), (48, 32))
 
 # Training
 LOSS = "dice+cross-entropy"  # or "dice" or "cross-entropy" alone; each is weighted by class
+CLASS_WEIGHTS = None  # factors on the computed class weights: {"bird": 2}
 CLASS_WEIGHT_POWER = 0.5  # class weight ~ (1 / frequency) ** this; 0 gives all classes the same
 BATCH_SIZE = 8  # images, of all devices together
 EPOCHS = 20  # with the encoder frozen
@@ -148,7 +155,7 @@ def main():
             model = get_model(settings.image_size, len(data["class_names"]),
                               settings.encoder_weights, settings.decoder_filters,
                               settings.encoder_alpha)
-        loss = make_loss(settings.loss, data["class_weights"], settings.ignore_label)
+        loss = make_loss(settings.loss, data["class_weights"], IGNORED)
         record = train(model, data, loss, settings, strategy)
         if is_chief():  # other machines' processes have the same model and write nothing
             write_results(load_best(data, settings), data, record, settings)

@@ -163,13 +163,20 @@ def save_results(folder, kinds, picture, image, mask, segmenter):
     """
     with writing_to(folder):
         if "masks" in kinds:
-            save_mask(folder / "masks" / f"{picture.name}.png", mask, segmenter.colors)
+            save_mask(make_place(folder / "masks", f"{picture.name}.png"), mask, segmenter.colors,
+                      segmenter.label_values)
         if "overlays" in kinds:
             size = limit_size(mask.shape)
             if picture.path:  # its image may be smaller than the picture in the file
-                image = load_image(picture.path, size)[0]
-            save_overlay(folder / "overlays" / f"{picture.name}.jpg", resize_image(image, size),
-                         mask, segmenter.class_names, segmenter.colors)
+                image = load_image(picture.path, size, segmenter.intensity_range)[0]
+            save_overlay(make_place(folder / "overlays", f"{picture.name}.jpg"),
+                         resize_image(image, size), mask, segmenter.class_names, segmenter.colors)
+
+
+def make_place(folder, name):
+    """Returns the path of a file; its name may hold a sub-folder, which is made."""
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    return folder / name
 
 
 @contextlib.contextmanager
@@ -270,7 +277,7 @@ def main():
     segmenters = open_segmenters(source, tell)
     check_alert(ALERT, segmenters[0].class_names)
     if kind_of(source) == "files":
-        pictures = list_pictures(source, segmenters[0].load_size)
+        pictures = list_pictures(source, segmenters[0].load_size, segmenters[0].intensity_range)
         count = len(pictures)
     else:
         count, pictures = CAMERA_FRAMES, read_frames(source, CAMERA_FRAMES, failures)

@@ -102,7 +102,7 @@ def compare(info, labels, keras_predictions, int8_predictions):
     """Compares the predictions of both models; returns the report as a dict (see report.json)."""
     num_classes = len(info["class_names"])
     keras_metrics, int8_metrics = (
-        summarize(sum(confusion_matrix(label, mask, num_classes, info["ignore_label"])
+        summarize(sum(confusion_matrix(label, mask, num_classes)
                       for label, mask in zip(labels, predictions)))
         for predictions in (keras_predictions, int8_predictions))
     agreement = np.array([(keras == int8).mean() for keras, int8 in zip(
@@ -176,8 +176,7 @@ def find_losses(info, model, images, labels):
     tile_size = info["image_size"]
     tiles, tile_labels = (np.stack([cut_tile(array, 0, 0, tile_size, fill) for array in arrays])
                           for arrays, fill in ((images, PADDING_GRAY), (labels, PADDING_LABEL)))
-    confusion = confusion_matrix(tile_labels, predict(tiles), len(info["class_names"]),
-                                 info["ignore_label"])
+    confusion = confusion_matrix(tile_labels, predict(tiles), len(info["class_names"]))
     return {"int8_encoder_keras_decoder": summarize(confusion)["mean_iou"],
             "layers": layer_errors(prepare(model, calibration_images), calibration_images,
                                    tiles[:DEBUG_IMAGES])[:10]}

@@ -60,7 +60,7 @@ def compare(title, folders):
         start = time.perf_counter()
         plain_labels = read_plainly(pairs)[1]
         between = time.perf_counter()
-        labels = reading.read_pairs(pairs, IMAGE_SIZE)[1]
+        labels = reading.read_pairs(pairs, reading.Decoding(IMAGE_SIZE)).labels
         seconds.append((between - start, time.perf_counter() - between))
         assert (labels == plain_labels).all()
     plain, ours = np.array(seconds).T

@@ -74,8 +74,8 @@ def measure(way, folder):
     start, cpu_start = time.perf_counter(), time.process_time()
     if way == "without TensorFlow":
         pairs = import_data.pair_files(folder / "images", folder / "labels")
-        images, labels, _ = import_data.read_pairs(pairs, IMAGE_SIZE, memory_limit_gb=0,
-                                                   cache_dir=folder / "alone")
+        images, labels, *_ = import_data.read_pairs(
+            pairs, import_data.Decoding(IMAGE_SIZE), memory_limit_gb=0, cache_dir=folder / "alone")
     else:
         data = import_data.load_data(*read_settings(vars(main)))
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start

@@ -25,6 +25,8 @@ from pathlib import Path
 import numpy as np
 from sets import SETS, choose_set, float_features, load_set
 
+from device.model_info import IGNORED
+
 TUTORIAL_FILTERS = (512, 256, 128, 64)
 WAYS = {
     "tutorial": {"DECODER_FILTERS": TUTORIAL_FILTERS, "LOSS": "cross-entropy",
@@ -104,8 +106,8 @@ def plain_epoch(model, data, settings):
 
     training, validation = tutorial_streams(data, settings.batch_size)
     loss = main.make_loss("cross-entropy", np.ones(len(data["class_names"])),
-                          settings.ignore_label)
-    mean_iou = keras.metrics.MeanIoU(len(data["class_names"]), ignore_class=settings.ignore_label,
+                          IGNORED)
+    mean_iou = keras.metrics.MeanIoU(len(data["class_names"]), ignore_class=IGNORED,
                                      sparse_y_pred=False)
     model.compile(keras.optimizers.Adam(1e-3), loss, metrics=[mean_iou])
 
@@ -161,7 +163,7 @@ def our_epoch(model, data, settings):
     options = {"augment": True, "seed": 1, "repeats": 1,
                "pasted_classes": run.count_pasted_classes(data, settings)}
     phase = next(run.plan_phases(model, data, settings, 0))
-    loss = main.make_loss(settings.loss, data["class_weights"], settings.ignore_label)
+    loss = main.make_loss(settings.loss, data["class_weights"], IGNORED)
     steps = count_steps(len(data["images"]), settings.batch_size, 1)
     step = loop.make_step(strategy, phase.model, loop.make_optimizer(
         phase, steps, strategy), loss, loop.choose_call(phase, strategy))
@@ -177,7 +179,7 @@ def our_epoch(model, data, settings):
             waited += time.perf_counter() - start
             float(step(*batch))
         start = time.perf_counter()
-        evaluate.measure(predict(data["validation_images"]), data, settings.ignore_label)
+        evaluate.measure(predict(data["validation_images"]), data, IGNORED)
         return {"waiting": waited, "evaluation": time.perf_counter() - start}
 
     return epoch

@@ -44,14 +44,21 @@ def overlay(image, mask, colors, opacity=OVERLAY_OPACITY):
     return np.where(mask[..., None] > 0, blend, image).astype(np.uint8)
 
 
-def save_mask(path, mask, colors, compress_level=None):
-    """Writes class indices as a palette PNG: the pixel is the index, the palette its color.
+def save_mask(path, mask, colors, values=None, compress_level=None):
+    """Writes a mask as a palette PNG: the pixel is the class's label value, the palette its color.
 
-    Args: mask uint8 (height, width), colors uint8 (num_classes, 3); compress_level, 1 (fast) to 9,
-        or None: the smallest file.
+    Args: mask uint8 (height, width), class indices; colors uint8 (num_classes, 3); values, the
+        label value of each class, uint8 (num_classes,), or None: the indices themselves;
+        compress_level, 1 (fast) to 9, or None: the smallest file.
     """
-    picture = Image.fromarray(np.ascontiguousarray(mask, np.uint8))
-    picture.putpalette(color_mask(np.arange(256, dtype=np.uint8), colors).tobytes())
+    value_of = np.arange(256, dtype=np.uint8)
+    palette = color_mask(value_of, colors)
+    if values is not None:
+        value_of[:len(values)] = values
+        palette[:] = IGNORED_COLOR
+        palette[values] = colors
+    picture = Image.fromarray(value_of[mask])
+    picture.putpalette(palette.tobytes())
     options = {"optimize": True} if compress_level is None else {"compress_level": compress_level}
     write_whole(path, lambda file: picture.save(file, "PNG", **options))
 

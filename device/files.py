@@ -25,6 +25,31 @@ def list_image_names(folder):
     return sorted(name for name in list_folder(folder) if is_image_name(name))
 
 
+def list_tree(folder, without=None):
+    """Lists the images of a folder, or, where none lies in it, of its sub-folders.
+
+    Hidden files and folders are passed over.
+    Args: without, a folder that is left out where it lies in this one.
+    Returns: sorted names, those in sub-folders as "sub-folder/name" with / on every system.
+    Raises: InputError where the folder is missing or can't be listed.
+    """
+    names = list_image_names(folder)
+    return names or list_sub_folders(folder, without)
+
+
+def list_sub_folders(folder, without=None):
+    """Returns what list_tree does, of the sub-folders alone."""
+    names, left_out = [], {without and os.path.realpath(without), os.path.realpath(folder)}
+    for place, folders, files in os.walk(folder, followlinks=True):
+        inner = os.path.relpath(place, folder).replace(os.sep, "/")
+        folders[:] = [name for name in folders if not name.startswith(".")
+                      and os.path.realpath(os.path.join(place, name)) not in left_out]
+        left_out.update(os.path.realpath(os.path.join(place, name)) for name in folders)
+        if inner != ".":
+            names += [f"{inner}/{name}" for name in files if is_image_name(name)]
+    return sorted(names)
+
+
 def list_folder(folder):
     """Returns the names of all files in a folder, in any order; raises as find_images does."""
     folder = Path(folder)

@@ -4,11 +4,19 @@ import struct
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from device.errors import InputError
+from device.intensity import (
+    MAX_BANDS,
+    count_tiff_bands,
+    is_wide,
+    read_wide_pixels,
+    scale_to_8_bits,
+)
 
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # Pillow's names; it opens no others for us
 PIXEL_SCALE = 127.5  # the network's input is pixel / 127.5 - 1, in [-1, 1]
@@ -16,6 +24,10 @@ SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
 PADDING_GRAY = 128  # around a smaller picture: 0 to the network, like its own padding
 PADDING_LABEL = 255  # around its label: never a class, since there are at most 255
 MAX_PIXELS = 178_956_970  # of one image: Pillow's own limit, half a gigabyte decoded
+UPRIGHT_METHODS = {  # EXIF orientation: what turns the stored picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}
 # What can be wrong with a file, and the remedy.
 FILE_ERRORS = {
     "unreadable": ("can't be read as an image", "repair, replace or remove"),
@@ -23,12 +35,19 @@ FILE_ERRORS = {
     "several": ("must not hold several pictures (an animation, or pages)",
                 "save the labeled one alone"),
     "mode": ("can't be turned into RGB", "save with 8 bits a channel, RGB or gray"),
-    "format": ("must be a PNG inside, not by name alone", "draw again and save as PNG: other "
-               "formats change the values"),
-    "channels": ("must have one channel of class indices", "save as gray or palette PNG"),
+    "bands": ("hold more bands than red, green and blue", "save the three that show your classes "
+              "best as an RGB picture"),
+    "format": ("must be a PNG inside, not by name alone", "other formats change the values: "
+               "convert the labels with import_labels.py"),
+    "channels": ("must have one channel of class indices", "convert the labels with "
+                 "import_labels.py, which reads colors"),
     "values": ("must hold class indices of 0..255", "number the classes 0, 1, 2, ..."),
     "size": ("must have the size of the label (width x height)",
              "draw the label on this very picture"),
+    "turned": ("are turned upright by EXIF, but their labels fit the stored picture (width x "
+               "height)", "set LABELS_TURNED = True in main.py"),
+    "colors": ("hold numbers that mean other colors in other files", "the colors were turned into "
+               "numbers file by file: convert the colored masks with import_labels.py"),
 }
 
 
@@ -41,15 +60,35 @@ class FileError(InputError):
         super().__init__(f"{path.name} {what}{f' ({detail})' if detail else ''}; {remedy}")
 
 
-def read_image(path, image_size=None):
+class DecodedImage(NamedTuple):
+    """Pixels as a PIL image or uint8 (height, width, 3), the upright size (width, height) in the
+    file, and the EXIF orientation that was undone, 1 to 8."""
+
+    pixels: Any
+    size: tuple
+    orientation: int
+
+
+class DecodedLabel(NamedTuple):
+    """Class indices uint8 (height, width), pixels of each value in the file int64 (256,), the
+    size (width, height) in the file, and the palette's colors uint8 (n, 3) or None."""
+
+    indices: Any
+    counts: Any
+    size: tuple
+    colors: Any
+
+
+def read_image(path, image_size=None, intensity_range=None):
     """Reads an image of any mode as upright RGB, stretched to image_size.
 
-    EXIF rotation is applied, an alpha channel dropped, 16-bit gray scaled to 8 bits.
-    Args: path, image_size (height, width) or None for the file's own.
+    EXIF rotation is applied, an alpha channel dropped.
+    Args: path, image_size (height, width) or None for the file's own, intensity_range (low, high):
+        what becomes 0..255 of pixels with more than 8 bits; None: all that 16 bits can hold.
     Returns: uint8 array (height, width, 3), 0..255.
     Raises: InputError where the file can't be read as an image.
     """
-    return decode_image(Path(path), image_size)[0]
+    return decode_image(Path(path), image_size, intensity_range).pixels
 
 
 def read_label(path):
@@ -58,7 +97,7 @@ def read_label(path):
     Returns: uint8 array (height, width) of class indices, at the file's own size.
     Raises: InputError for several channels, values above 255, or a file that can't be read.
     """
-    return decode_label(Path(path), None)[0]
+    return decode_label(Path(path), None).indices
 
 
 def scale_pixels(images):
@@ -94,6 +133,9 @@ def open_image(path, formats=IMAGE_FORMATS):
     except Image.DecompressionBombError as error:
         raise FileError("large", path) from error
     except Exception as error:  # Pillow's readers raise nearly every kind on bad bytes
+        bands = count_tiff_bands(path) if isinstance(error, UnidentifiedImageError) else 0
+        if bands >= MAX_BANDS:
+            raise FileError("bands", path, f"{bands} bands") from error
         raise FileError("unreadable", path, _describe_failure(path, error)) from error
 
 
@@ -133,7 +175,7 @@ def read_size(path):
         return file.size if turned else file.size[::-1]
 
 
-def load_image(path, image_size=None):
+def load_image(path, image_size=None, intensity_range=None):
     """Decodes an image file as read_image does, but does not resize it yet.
 
     Args: path, image_size (height, width) to which it will be resized, or None. A JPEG much larger
@@ -141,18 +183,43 @@ def load_image(path, image_size=None):
     Returns: upright RGB PIL image, and the size (width, height) that the picture has in the file.
     Raises: InputError where the file can't be read as an image.
     """
-    path = Path(path)
+    return _decode(Path(path), image_size, intensity_range)[:2]
+
+
+def _decode(path, image_size, intensity_range):
+    """Returns the DecodedImage of load_image, whose pixels are a PIL image."""
     with open_image(path) as file:
         size = file.size
         if image_size is not None:
             # The resize would average away that detail anyway; at least twice image_size is kept.
             # Both sides ask for the longer one, because EXIF may exchange height and width.
             file.draft(None, (2 * max(image_size), 2 * max(image_size)))
-        image = _upright(file)
-        if image is not file and image.size != file.size:
+        if file.mode == "F" and intensity_range is None:
+            raise FileError("mode", path, "floating point numbers")
+        # Without a range Pillow's own 8 bits of a color do.
+        is_scaled = is_wide(file) and (intensity_range is not None or file.mode.startswith("I"))
+        image = file
+        if is_scaled:
+            wide = read_wide_pixels(file, path)
+            image = Image.fromarray(scale_to_8_bits(wide, intensity_range)).convert("RGB")
+        orientation = read_orientation(file)
+        upright = turn_upright(_to_rgb(path, image), orientation)
+        if orientation in SIDEWAYS:
             size = size[::-1]
-        image = _to_rgb(path, image)
-        return image.copy() if image is file else image, size  # a closed file has no pixels
+        # A closed file has no pixels.
+        return DecodedImage(upright.copy() if upright is file else upright, size, orientation)
+
+
+def read_orientation(file):
+    """Returns how an open PIL file has to be turned, 1 to 8 (EXIF 2.3, Orientation)."""
+    file.load()  # Pillow turns a TIFF itself while it loads it
+    orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
+    return orientation if orientation in UPRIGHT_METHODS else 1
+
+
+def turn_upright(image, orientation):
+    """Returns a PIL image turned as the EXIF orientation 1 to 8 says."""
+    return image if orientation == 1 else image.transpose(UPRIGHT_METHODS[orientation])
 
 
 def resize_image(image, image_size):
@@ -161,47 +228,39 @@ def resize_image(image, image_size):
     return np.array(image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0))
 
 
-def decode_image(path, image_size):
-    """Returns what read_image does, and the size (width, height) of the picture in the file."""
-    image, size = load_image(path, image_size)
-    return np.array(image) if image_size is None else resize_image(image, image_size), size
-
-
-def _upright(file):
-    orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
-    return file if orientation == 1 else ImageOps.exif_transpose(file)
+def decode_image(path, image_size, intensity_range=None):
+    """Returns the DecodedImage of a file, its pixels as read_image gives them."""
+    decoded = _decode(path, image_size, intensity_range)
+    pixels = (np.array(decoded.pixels) if image_size is None
+              else resize_image(decoded.pixels, image_size))
+    return decoded._replace(pixels=pixels)
 
 
 def _to_rgb(path, image):
     if image.mode == "RGB":
         return image
-    if image.mode == "F":
-        raise FileError("mode", path, "floating point numbers")
     if image.mode in ("LAB", "HSV"):
         raise FileError("mode", path, f"color mode {image.mode}")
-    if image.mode.startswith("I"):  # Pillow's own conversion would clip 16-bit gray at 255
-        gray = np.clip(np.asarray(image, np.int64) // 257, 0, 255).astype(np.uint8)
-        return Image.fromarray(gray).convert("RGB")
     if image.mode == "P":  # through RGBA, because the palette's transparency may be a table
         image = image.convert("RGBA")
     return image.convert("RGB")
 
 
-def decode_label(path, image_size):
+def decode_label(path, image_size, orientation=1):
     """Reads a label as read_label does, resized to image_size where that is not None.
 
-    Returns: uint8 (height, width), which values the file holds, bool (256,), and the size
-        (width, height) of the label in the file.
+    Args: orientation, EXIF's of the image, by which the label is turned; 1 where it is upright.
+    Returns: DecodedLabel.
     """
     with open_image(path) as file:
         if file.format != "PNG":
             raise FileError("format", path, file.format)
-        label = _class_indices(path, file)
-        values = np.array(label.histogram()[:256]) > 0
-        size = label.size
+        label = turn_upright(_class_indices(path, file), orientation)
+        colors = np.reshape(file.getpalette("RGB"), (-1, 3)) if file.mode == "P" else None
+        counts, size = np.array(label.histogram()[:256], np.int64), label.size
         if image_size is not None:
             label = _resize_nearest(label, image_size)
-        return np.array(label), values, size
+        return DecodedLabel(np.array(label), counts, size, colors)
 
 
 def _resize_nearest(label, image_size):
@@ -211,7 +270,7 @@ def _resize_nearest(label, image_size):
 
 def _class_indices(path, file):
     stretched = gray_stretch(file)
-    label = _upright(file)
+    label = turn_upright(file, read_orientation(file))
     if label.mode not in ("P", "L", "1") and not label.mode.startswith("I"):
         raise FileError("channels", path, f"color mode {label.mode}")
     if label.mode in ("P", "L") and stretched == 1:

@@ -3,14 +3,17 @@
 import ast
 import json
 import math
+import os
 import re
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from device.drawing import class_colors
 from device.errors import InputError, shorten
 
+IGNORED = 255  # class index of pixels that count nowhere; a class never has it
 MAX_CLASSES = 255  # class indices have 8 bits, and one value is left for the ignore label
 MODEL_INFO_FILE = "model.json"
 TFLITE_FILE = "model_int8.tflite"
@@ -64,10 +67,11 @@ def read_model_info(folder, needed=("class_names", "class_colors", "image_size")
         if wrong:
             raise InputError(f"{path}: {name} holds {_show(wrong[0])}, but needed is {form}: "
                              f"train again.")
-    names, colors = info.get("class_names"), info.get("class_colors")
-    if names and colors and len(names) != len(colors):
-        raise InputError(f"{path}: class_names holds {len(names)} classes and class_colors "
-                         f"{len(colors)} colors: train again.")
+    names = info.get("class_names")
+    for field, what in (("class_colors", "colors"), ("class_ids", "classes")):
+        if names and field in info and len(info[field]) != len(names):
+            raise InputError(f"{path}: class_names holds {len(names)} classes and {field} "
+                             f"{len(info[field])} {what}: train again.")
     return info
 
 
@@ -80,8 +84,10 @@ def _is_text(value):
     return isinstance(value, str) and value.strip() != "" and not UNPRINTABLE.search(value)
 
 
-def _is_file_name(value):
-    return _is_text(value) and not set(value) & set("/\\") and value not in (".", "..")
+def _is_inner_name(value):
+    """Returns whether a value names a file in a folder or its sub-folders, and nothing beyond."""
+    return (_is_text(value) and "\\" not in value and not os.path.splitdrive(value)[0]
+            and not set(value.split("/")) & {"", ".", ".."})
 
 
 def is_whole_number(value, least=1, most=math.inf):
@@ -92,6 +98,23 @@ def is_whole_number(value, least=1, most=math.inf):
 def _is_color(value):
     return (isinstance(value, list) and len(value) == 3
             and all(is_whole_number(channel, 0, 255) for channel in value))
+
+
+def _are_label_values(value):
+    return isinstance(value, list) and value and all(
+        is_whole_number(number, 0, 255) for number in value)
+
+
+def _is_ignore_label(value):
+    return value is None or value == [] or is_whole_number(value, 0, 255) or bool(
+        _are_label_values(value))
+
+
+def _is_range(value):
+    return value is None or (
+        isinstance(value, list) and len(value) == 2
+        and all(type(number) in (int, float) and math.isfinite(number) for number in value)
+        and value[0] < value[1])
 
 
 def _is_side(value):
@@ -125,7 +148,8 @@ def _many(is_right, fewest, most=math.inf):
 
 
 _FOLDER = _one(_is_text), "the path of a folder"
-_FILE_NAMES = _many(_is_file_name, 1), "a list of plain file names that lead to no other folder"
+_FILE_NAMES = (_many(_is_inner_name, 1), "a list of file names, sub-folders with / in front of "
+               "them, that lead to no other folder")
 MODEL_INFO_FORMS = {  # field: function that returns its wrong values, what they must be
     "class_names": (_many(_is_text, 2, MAX_CLASSES), f"a list of 2 to {MAX_CLASSES} names"),
     "class_colors": (_many(_is_color, 2, MAX_CLASSES),
@@ -133,8 +157,13 @@ MODEL_INFO_FORMS = {  # field: function that returns its wrong values, what they
     "image_size": (_many(_is_side, 2, 2),
                    f"height and width, multiples of {SIZE_STEP} from {SIZE_STEP} to {MAX_SIDE}"),
     "picture_size": (_one(_is_picture_size), 'null, "full", or height and width'),
-    "ignore_label": (_one(lambda value: value is None or is_whole_number(value, 0, 255)),
-                     "null or an integer from 0 to 255"),
+    "ignore_label": (_one(_is_ignore_label), "null, an integer from 0 to 255 or a list of them"),
+    "class_ids": (_many(_are_label_values, 2, MAX_CLASSES),
+                  "a list of the label values of each class, lists of integers from 0 to 255"),
+    "other_ids": (_one(lambda value: value in ("error", "ignore", "background")),
+                  "error, ignore or background"),
+    "labels_turned": (_one(lambda value: isinstance(value, bool)), "true or false"),
+    "intensity_range": (_one(_is_range), "null, or two numbers, the smaller one first"),
     "decoder_filters": (_many(_is_channels, DECODER_BLOCKS, DECODER_BLOCKS),
                         "a list of four numbers of channels, or of four pairs of them"),
     "encoder_alpha": (_one(lambda value: type(value) in (int, float) and value in ENCODER_ALPHAS),
@@ -144,26 +173,43 @@ MODEL_INFO_FORMS = {  # field: function that returns its wrong values, what they
     "validation_image_dir": _FOLDER, "validation_label_dir": _FOLDER,
     "training_images": _FILE_NAMES, "validation_images": _FILE_NAMES,
     "tflite_sha256": (_one(lambda value: isinstance(value, dict) and all(
-        _is_file_name(name) and isinstance(sha256, str) and SHA256.fullmatch(sha256)
+        _is_inner_name(name) and "/" not in name and isinstance(sha256, str)
+        and SHA256.fullmatch(sha256)
         for name, sha256 in value.items())), "the SHA-256 of each .tflite, by its file name"),
 }
 
 
+class ModelClasses(NamedTuple):
+    """What model.json says of a model's classes and of the pictures that it takes.
+
+    names; colors, uint8 (classes, 3); label_values, uint8 (classes,), of the labels that it was
+    trained on, 0, 1, 2, ... for most; picture_size as PICTURE_SIZE in main.py; intensity_range, the
+    (low, high) that becomes 0..255 of pictures with more than 8 bits, or None.
+    """
+
+    names: list
+    colors: Any
+    label_values: Any
+    picture_size: Any = None
+    intensity_range: Any = None
+
+
 def read_classes(folder, num_classes):
-    """Returns the class names, the colors, uint8 (classes, 3), and picture_size of model.json.
+    """Returns the ModelClasses of model.json.
 
     Without a model.json the classes are numbered, and that is printed.
 
     Raises: InputError where model.json is damaged or belongs to another model.
     """
-    path = Path(folder) / MODEL_INFO_FILE
+    path, numbers = Path(folder) / MODEL_INFO_FILE, np.arange(num_classes, dtype=np.uint8)
     if not path.is_file():
         print(f"There is no {path}: the classes are numbered.")
         names = [f"class {index}" for index in range(num_classes)]
-        return names, class_colors(num_classes), None
+        return ModelClasses(names, class_colors(num_classes), numbers)
     info = read_model_info(folder, needed=("class_names", "class_colors"))
     if len(info["class_names"]) != num_classes:
         raise InputError(f"{path} names {len(info['class_names'])} classes, but the model gives "
                          f"{num_classes}: take the two files of one training.")
-    colors = np.array(info["class_colors"], np.uint8)
-    return info["class_names"], colors, info.get("picture_size")
+    values = np.uint8([values[0] for values in info.get("class_ids", numbers[:, None])])
+    return ModelClasses(info["class_names"], np.array(info["class_colors"], np.uint8), values,
+                        info.get("picture_size"), info.get("intensity_range"))

@@ -30,8 +30,10 @@ class Segmenter:
     Several threads may call it at once; they take turns.
 
     Attributes: path of the file that runs; is_on_edgetpu; image_size (height, width) of the model;
-        class_names; colors, uint8 (classes, 3); picture_size, as PICTURE_SIZE in main.py: pictures
-        are seen in tiles of image_size where it is not None.
+        class_names; colors, uint8 (classes, 3); label_values, uint8 (classes,), of the classes in
+        the labels that the model was trained on; intensity_range, see images.read_image;
+        picture_size, as PICTURE_SIZE in main.py: pictures are seen in tiles of image_size where it
+        is not None.
     """
 
     def __init__(self, model="output", delegate="auto", device=None, runtime=None, threads=None,
@@ -56,8 +58,8 @@ class Segmenter:
         if not self.is_on_edgetpu:
             self._open_on_cpu(reason)
         self.image_size, num_classes = model_shape(self._interpreter)
-        self.class_names, self.colors, self.picture_size = read_classes(self.path.parent,
-                                                                        num_classes)
+        (self.class_names, self.colors, self.label_values, self.picture_size,
+         self.intensity_range) = read_classes(self.path.parent, num_classes)
         self._are_tiles_told = False
 
     def _open_on_edgetpu(self, device):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from device.errors import InputError
-from device.files import find_images
+from device.files import list_tree, split_suffix
 from device.images import PADDING_GRAY, load_image, resize_image
 
 
@@ -40,19 +40,26 @@ def fit_image(image, image_size, keep_aspect):
     return padded, (left, top, left + inner[1], top + inner[0])
 
 
-def list_pictures(source, image_size):
-    """Returns a Picture for each image in a folder, or for one image file.
+def list_pictures(source, image_size, intensity_range=None):
+    """Returns a Picture for each image in a folder (see files.list_tree), or for one image file.
 
+    Its name holds the sub-folder, but no suffix, unless two images differ by the suffix alone.
+    Args: intensity_range, see images.read_image.
     Raises: InputError where there is no image.
     """
-    paths = [Path(source)] if Path(source).is_file() else find_images(source)
-    if not paths:
+    folder = Path(source).parent if Path(source).is_file() else Path(source)
+    names = [Path(source).name] if Path(source).is_file() else list_tree(source)
+    if not names:
         raise InputError(f"There are no images in {source}: correct IMAGES.")
-    stems = Counter(path.stem for path in paths)
-    return [Picture(path.stem if stems[path.stem] == 1 else path.name,  # a.jpg and a.png: two
-                    functools.partial(_load_file, path, image_size), path) for path in paths]
+    stems = Counter(split_suffix(name)[0] for name in names)
+    pictures = []
+    for name in names:
+        stem = split_suffix(name)[0]
+        load = functools.partial(_load_file, folder / name, image_size, intensity_range)
+        pictures.append(Picture(stem if stems[stem] == 1 else name, load, folder / name))
+    return pictures
 
 
-def _load_file(path, image_size):
-    image, (width, height) = load_image(path, image_size)
+def _load_file(path, image_size, intensity_range):
+    image, (width, height) = load_image(path, image_size, intensity_range)
     return image, (height, width)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from device.drawing import class_colors, color_mask, overlay, save_grid
 from device.files import write_json, write_whole
+from device.model_info import IGNORED
 from segmentation.evaluate import predict_validation, warn_of_one_class
 from segmentation.metrics import confusion_matrix, format_iou_table, summarize
 
@@ -80,7 +81,7 @@ def describe_model(model, data, settings, metrics):
         "image_size": list(settings.image_size),
         "picture_size": (settings.picture_size if settings.picture_size in (None, "full")
                          else list(settings.picture_size)),
-        "ignore_label": settings.ignore_label,
+        **data["reading"],
         "class_weights": [float(weight) for weight in data["class_weights"]],
         "decoder_filters": list(settings.decoder_filters),
         "encoder_alpha": settings.encoder_alpha,
@@ -114,7 +115,7 @@ def write_results(model, data, record, settings):
     chosen = set(np.linspace(0, count - 1, min(PREDICTION_ROWS, count)).astype(int).tolist())
     for number, (image, label, mask) in enumerate(
             predict_validation(model, data, settings.image_size)):
-        confusion += confusion_matrix(label, mask, num_classes, settings.ignore_label)
+        confusion += confusion_matrix(label, mask, num_classes, IGNORED)
         if number in chosen:
             shown.append((image, label, mask))
     metrics = {"epoch": record["best"]["epoch"], **summarize(confusion)}

@@ -13,16 +13,19 @@ from pathlib import Path
 from device.model_info import (
     DECODER_BLOCKS,
     ENCODER_ALPHAS,
+    MAX_CLASSES,
     MAX_SIDE,
     SIZE_STEP,
     is_whole_number,
 )
 from segmentation.data.classes import check_class_names
+from segmentation.data.label_values import OTHER_IDS
 
 LOSSES = ("dice+cross-entropy", "dice", "cross-entropy")
 # What takes the place of a wrong constant, so that the folders are looked at all the same.
 FALLBACKS = {"IMAGE_SIZE": (SIZE_STEP, SIZE_STEP), "VALIDATION_SPLIT": 0.2, "SEED": 1,
-             "IGNORE_LABEL": 255, "SKIP_UNLABELED": False}
+             "IGNORE_LABEL": 255, "SKIP_UNLABELED": False, "OTHER_IDS": "error",
+             "LABELS_TURNED": False}
 
 
 # ---- what a constant may be ------------------------------------------------------------------
@@ -54,6 +57,43 @@ def _are_names(value):
     # Files that are written after the training can't hold what is not printable.
     return _is_list(value) and all(
         isinstance(name, str) and name.strip() and name.isprintable() for name in value)
+
+
+def _is_label_value(value):
+    return is_whole_number(value, 0, 255)
+
+
+def _are_label_values(value):
+    return _is_list(value) and all(map(_is_label_value, value)) and len(set(value)) == len(value)
+
+
+def _is_ignore_label(value):
+    return _is_label_value(value) or (isinstance(value, list) and _are_label_values(value))
+
+
+def _are_class_ids(value):
+    """A list of values, or a dict of value -> class, where only class 0 may lack a value."""
+    if isinstance(value, dict):
+        return all(map(_is_label_value, [*value, *value.values()])) and (
+            1 < len({0, *value.values()}) == max(value.values()) + 1 <= MAX_CLASSES)
+    return _are_label_values(value) and 2 <= len(value) <= MAX_CLASSES
+
+
+def _is_pattern(value):
+    try:
+        return isinstance(value, str) and bool(value) and re.compile(value) is not None
+    except re.error:
+        return False
+
+
+def _are_factors(value):
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and _is_number(factor) for name, factor in value.items())
+
+
+def _one_of(values):
+    # Strings only: `in` alone would ask an array for each of its elements.
+    return lambda value: isinstance(value, str) and value in values
 
 
 def _is_layer(value):
@@ -94,16 +134,23 @@ RULES = {
                      '(height, width), "full", or None'),
     "RARE_CROP_SHARE": (lambda value: _is_number(value, 1), "a number from 0 to 1"),
     "CLASS_NAMES": (_or_none(_are_names), "a list of names, each in quotation marks, or None"),
-    "IGNORE_LABEL": (_or_none(lambda value: is_whole_number(value, 0, 255)),
-                     "a whole number of 0..255, or None"),
+    "IGNORE_LABEL": (_or_none(_is_ignore_label),
+                     "a whole number of 0..255, a list of them, or None"),
+    "CLASS_IDS": (_or_none(_are_class_ids), "a list of different label values in the order of the "
+                  "classes, such as [0, 7, 11], a dict of label value and class index, such as "
+                  "{0: 0, 7: 1, 8: 1}, or None"),
+    "OTHER_IDS": (_one_of(OTHER_IDS), f"one of {', '.join(OTHER_IDS)}"),
+    "LABELS_TURNED": (_is_bool, SWITCH),
+    "SPLIT_BY": (_or_none(_is_pattern), 'a regular expression, such as r"(.*)_\\d+", or None'),
+    "VALIDATION_LIST": (_or_none(_is_path), "the path of a text file, or None"),
+    "CLASS_WEIGHTS": (_or_none(_are_factors), 'a dict of class name and factor, such as '
+                      '{"bird": 2}, or None'),
     "ENCODER_WEIGHTS": (_or_none(_is_path), '"imagenet", the path of a weights file, or None'),
     "ENCODER_ALPHA": (lambda value: _is_number(value) and value in ENCODER_ALPHAS,
                       f"one of {', '.join(map(str, ENCODER_ALPHAS))}"),
     "DECODER_FILTERS": (_are_filters, "four whole numbers, such as (512, 256, 128, 64), or four "
                         "pairs of them, such as ((128, 96), (96, 64), (64, 48), (48, 32))"),
-    # Tests of one value only: `in` alone would ask an array for each of its elements.
-    "LOSS": (lambda value: isinstance(value, str) and value in LOSSES,
-             f"one of {', '.join(LOSSES)}"),
+    "LOSS": (_one_of(LOSSES), f"one of {', '.join(LOSSES)}"),
     "CLASS_WEIGHT_POWER": (lambda value: _is_number(value, 10), "a number from 0 to 10"),
     "BATCH_SIZE": (is_whole_number, COUNT),
     "EPOCHS": (is_whole_number, COUNT),

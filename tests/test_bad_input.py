@@ -286,8 +286,8 @@ TABLE = [
         "1 file(s) in labels must not hold several pictures (an animation, or pages): b.png (2); "
         "save the labeled one alone."]),
     Row("float and LAB TIFF", odd_images, [
-        "2 file(s) in images can't be turned into RGB: a.tif (floating point numbers), b.tif "
-        "(color mode LAB); save with 8 bits a channel, RGB or gray."]),
+        "1 file(s) in images can't be turned into RGB: b.tif (color mode LAB); save with 8 bits a "
+        "channel, RGB or gray."]),
     Row("broken links", broken_links, [
         "1 file(s) in images can't be read as an image: a.png (a link that leads nowhere); "
         "repair, replace or remove.",
@@ -296,23 +296,24 @@ TABLE = [
     # Labels
     Row("color labels", color_labels, [
         "3 file(s) in labels must have one channel of class indices: a.png (color mode RGB), "
-        "b.png (color mode RGBA), c.png (color mode LA); save as gray or palette PNG."]),
+        "b.png (color mode RGBA), c.png (color mode LA); convert the labels with "
+        "import_labels.py, which reads colors."]),
     Row("16-bit label beyond 255", label_beyond_8_bits, [
         "1 file(s) in labels must hold class indices of 0..255: b.png (largest value 4660); "
         "number the classes 0, 1, 2, ...."]),
     Row("JPEG label", jpeg_labels, [
-        "1 label(s) in labels are not PNG, and only PNG keeps class indices exact: a.jpg; save "
-        "them as PNG."]),
+        "1 label(s) in labels are not PNG, and only PNG keeps class indices exact: a.jpg; convert "
+        "them with import_labels.py."]),
     Row("JPEG label named .png", jpeg_named_png, [
-        "1 file(s) in labels must be a PNG inside, not by name alone: a.png (JPEG); draw again "
-        "and save as PNG: other formats change the values."]),
+        "1 file(s) in labels must be a PNG inside, not by name alone: a.png (JPEG); other formats "
+        "change the values: convert the labels with import_labels.py."]),
     Row("values beyond the classes", value_beyond, [
         "2 label(s) hold values beyond the 2 classes (0..1): 3, 4, 7 in b.png, c.png; correct the "
         "labels, the class names or IGNORE_LABEL."]),
     Row("masks of 0 and 255", lambda: [save_label(f"{s}.png", LABEL * 255) for s in "abcd"], [
         "The labels hold only 0 and 255 (4 file(s): a.png, b.png, c.png, d.png), so the object "
-        "seems to be 255, which is no class index: save the object as 1 (255 is for pixels to be "
-        "ignored)."]),
+        "seems to be 255, which is no class index: set CLASS_IDS = [0, 255] in main.py, or convert "
+        "the labels with import_labels.py."]),
     Row("all background", lambda: save_labels(0), [
         "The labels hold class 0 alone: there is nothing to tell apart; draw the objects with 1, "
         "2, ... on background 0."]),
@@ -550,7 +551,8 @@ def test_unicode_normal_forms_pair(pairs, forms):
     # model.json may name the other form, where a folder was copied to or from a Mac.
     other = unicodedata.normalize(forms[1], image)
     assert len(import_data.import_images(
-        IMAGES, LABELS, (8, 8), data["class_names"], 255, [other])[0]) == 1
+        {"image_size": (8, 8), "class_names": data["class_names"], "ignore_label": 255}, IMAGES,
+        LABELS, [other])[0]) == 1
 
 
 def test_a_single_pair_trains_where_others_validate(pairs, monkeypatch):

@@ -1,4 +1,4 @@
-"""Tests of import_data.py: the split, and what main.py and the later scripts are given."""
+"""Tests of import_data.py: what main.py and the scripts after it are given."""
 
 import subprocess
 import sys
@@ -7,11 +7,20 @@ import numpy as np
 import pytest
 from small_sets import settings_for, write_pair
 
-import import_data
 from device.errors import InputError
-from import_data import import_images, load_data
+from import_data import (
+    import_images,
+    load_calibration_images,
+    load_data,
+    load_validation_images,
+)
 
 NAMES = ["background", "bird", "plane"]
+
+
+def info(image_size, **fields):
+    """Returns what model.json holds."""
+    return {"image_size": image_size, "class_names": NAMES, "ignore_label": 255, **fields}
 
 
 def write_pairs(folders, *labels):
@@ -20,17 +29,6 @@ def write_pairs(folders, *labels):
 
 
 # ---- for main.py -----------------------------------------------------------------------------
-
-
-def test_split_is_whole_disjoint_and_repeats_by_seed():
-    names = [f"{index}.png" for index in range(50)]
-    training, validation = import_data.split_names(names, 0.2, 7)
-    assert sorted(training + validation) == sorted(names) and len(validation) == 10
-    assert (training, validation) == import_data.split_names(names, 0.2, 7)
-    assert validation != import_data.split_names(names, 0.2, 8)[1]
-    assert [len(part) for part in import_data.split_names(["a", "b"], 0.01, 0)] == [1, 1]
-    with pytest.raises(InputError, match="can't be split"):
-        import_data.split_names(["a"], 0.2, 0)
 
 
 def test_load_data_returns_what_it_promises(folders):
@@ -47,7 +45,7 @@ def test_load_data_returns_what_it_promises(folders):
 
 def test_masks_of_0_and_255_get_their_own_sentence(shared):
     folder = shared / "data/odd/masks_0_255"
-    with pytest.raises(InputError, match=r"only 0 and 255.*blackswan_00000\.png.*object as 1"):
+    with pytest.raises(InputError, match=r"only 0 and 255.*blackswan_00000\.png.*CLASS_IDS"):
         load_data(settings_for((folder, folder)))
 
 
@@ -90,7 +88,8 @@ def test_reading_needs_no_tensorflow():
 def test_import_images_returns_what_it_promises(folders):
     write_pair(folders, "b", np.full((10, 20), 1))
     write_pair(folders, "a", np.zeros((10, 20)), ".bmp")
-    images, labels = import_images(*folders, (32, 64), NAMES, 255)
+    images, labels, names = import_images(info((32, 64)), *folders)
+    assert names == ["a.bmp", "b.png"]
     assert images.shape == (2, 32, 64, 3) and images.dtype == np.uint8
     assert labels.shape == (2, 32, 64) and labels.dtype == np.uint8
     assert labels[0].max() == 0 and labels[1].min() == 1
@@ -100,25 +99,25 @@ def test_values_beyond_the_classes_are_named(folders):
     write_pair(folders, "good", np.eye(4))
     write_pair(folders, "bad", np.full((4, 4), 7))
     with pytest.raises(InputError, match=r"1 label\(s\).*beyond the 3 classes.*7 in bad\.png"):
-        import_images(*folders, (32, 32), NAMES, 255)
+        import_images(info((32, 32)), *folders)
 
 
 def test_names_choose_pairs_in_their_order(folders):
     write_pairs(folders, *[np.full((4, 4), value) for value in range(3)])
-    labels = import_images(*folders, (4, 4), NAMES, 255, ["c.png", "a.png"])[1]
+    labels = import_images(info((4, 4)), *folders, ["c.png", "a.png"])[1]
     assert labels[:, 0, 0].tolist() == [2, 0]
     with pytest.raises(InputError, match=r"gone.*d\.png"):
-        import_images(*folders, (4, 4), NAMES, 255, ["d.png"])
+        import_images(info((4, 4)), *folders, ["d.png"])
 
 
 def test_validation_images_may_hold_background_and_ignored_pixels_only(folders):
     write_pair(folders, "a", [[0, 255]])
-    assert import_images(*folders, (1, 2), NAMES, 255)[1].tolist() == [[[0, 255]]]
+    assert import_images(info((1, 2)), *folders)[1].tolist() == [[[0, 255]]]
 
 
 def test_exif_rotation_is_applied(shared):
     folder = shared / "data/odd/exif_rotated"
-    images, labels = import_images(folder / "images", folder / "labels", (240, 320), NAMES, 255)
+    images, labels, _ = import_images(info((240, 320)), folder / "images", folder / "labels")
     # Upright, the bright sheet of class 1 lies under its label; upside down it does not.
     assert images.shape == (6, 240, 320, 3)
     upright = [images[i][labels[i] > 0].mean() for i in range(3)]
@@ -161,8 +160,8 @@ def test_later_scripts_read_the_same_tiles_and_the_whole_validation_pictures(fol
             "picture_size": "full", "class_names": NAMES, "ignore_label": 255,
             "training_images": data["training_names"], "validation_image_dir": folders[0],
             "validation_label_dir": folders[1], "validation_images": data["validation_names"]}
-    assert (import_data.load_calibration_images(info) == data["calibration_images"]).all()
-    images, labels = import_data.load_validation_images(info)
+    assert (load_calibration_images(info) == data["calibration_images"]).all()
+    images, labels = load_validation_images(info)
     height, width = data["validation_sizes"][0]
     assert images[0].shape == (height, width, 3)
     assert (labels[0] == data["validation_picture_labels"][0, :height, :width]).all()

@@ -1,10 +1,12 @@
 """Keeps the decoded pairs of large sets on the disk, so that memory does not grow with the set.
 
 reading.read_pairs comes here where the decoded arrays would take more than MEMORY_LIMIT_GB. A
-cache is a folder in CACHE_DIR: images.npy, labels.npy, values.npy, checks.npy (a checksum for each
-record), and manifest.json, which is written last. It may be deleted at any time. Needs NumPy only.
+cache is a folder in CACHE_DIR: an array file for each field of reading.DecodedSet, checks.npy (a
+checksum for each record), and manifest.json, which is written last. It may be deleted at any time.
+Needs NumPy only.
 """
 
+import copy
 import hashlib
 import io
 import json
@@ -22,7 +24,7 @@ import PIL
 from device.errors import InputError
 from segmentation.parallel import in_parallel
 
-FORMAT_VERSION = 1  # raise it when the files, or what import_data decodes, change
+FORMAT_VERSION = 2  # raise it when the files, or how pictures are decoded, change
 BYTES_PER_GB = 10**9
 BLOCK_BYTES = 2**22  # read at a time where a whole file is gone through
 SPARE_BYTES = 10**8  # of the disk, left free for the model and its pictures
@@ -40,72 +42,76 @@ def decoded_bytes(count, image_size):
     return count * height * width * 4
 
 
-def read_through(pairs, image_size, cache_dir, purpose, read_into, file_errors):
+def read_through(pairs, decoding, cache_dir, purpose, read_into, file_errors):
     """Returns the decoded pairs from their cache, which is made first where it is not there.
 
     Args:
-        pairs, image_size: as for import_data.read_pairs, but neither file of a pair is missing.
+        pairs, decoding: as for reading.read_pairs, but neither file of a pair is missing.
         cache_dir: folder of all caches; a cache in it is named by purpose and by both folders.
-        read_into: function (pairs, image_size, images, labels, values) that decodes into arrays and
-            returns a list of what is wrong with files.
-        file_errors: list to which that is added. With file_errors nothing is kept, see build_cache.
-    Returns: images, labels and values as read_pairs does, each a StoredArray.
+        read_into: function (pairs, decoding, *arrays) that decodes into the arrays of a DecodedSet
+            and returns a list of what is wrong with files.
+        file_errors: list to which that is added; where there is any, no cache is left.
+    Returns: the arrays of a DecodedSet, each a StoredArray.
     Raises: InputError where the disk is full or can't be written.
     """
     folder = cache_folder(pairs, cache_dir, purpose)
-    signature = sign(pairs, image_size)
+    signature, image_size = sign(pairs, decoding), decoding.image_size
     gigabytes = decoded_bytes(len(pairs), image_size) / BYTES_PER_GB
     try:
         arrays = open_cache(folder, signature, len(pairs), image_size)
     except UnusableError as reason:
         print(f"Decoding {len(pairs)} pairs into {folder} ({gigabytes:.2f} GB, more than "
               f"MEMORY_LIMIT_GB), because {reason}", flush=True)
-        return build_cache(folder, signature, pairs, image_size, read_into, file_errors)
+        return build_cache(folder, signature, pairs, decoding, read_into, file_errors)
     print(f"Reusing {len(pairs)} decoded pairs in {folder} ({gigabytes:.2f} GB): no file has "
           f"changed", flush=True)
     return arrays
 
 
-def check_without_keeping(pairs, image_size, cache_dir, purpose, read_into, file_errors):
-    """Decodes all pairs for their file_errors and values alone; neither memory nor disk is taken.
+def check_without_keeping(pairs, decoding, read_into, file_errors):
+    """Decodes all pairs only to find what is wrong; neither memory nor disk is taken.
 
-    Arguments as for read_through; cache_dir and purpose are of no use here.
-    Returns: images and labels of zeros, and the values.
+    Arguments as for read_through. Returns: the arrays of a DecodedSet, images and labels zeros.
     """
-    values = np.zeros((len(pairs), 256), bool)
-    file_errors += read_into(pairs, image_size, _Discard(), _Discard(), values)
-    return _zeros_and(values, image_size)
+    rest = [np.zeros(shape, dtype) for shape, dtype in list(
+        array_shapes(len(pairs), decoding.image_size).values())[2:]]
+    file_errors += read_into(pairs, decoding, _Discard(), _Discard(), *rest)
+    return _with_zeros(rest, decoding.image_size)
 
 
 class _Discard:
+    """Takes the place of an array whose content nobody needs."""
+
     def __setitem__(self, index, record):
-        """Forgets the record."""
+        """Does not keep the record."""
 
 
-def _zeros_and(values, image_size):
-    shapes = list(array_shapes(len(values), image_size).values())[:2]
-    return [np.broadcast_to(dtype(0), shape) for shape, dtype in shapes] + [values]
+def _with_zeros(rest, image_size):
+    """Returns images and labels of zeros that take no memory, and the rest of a DecodedSet."""
+    shapes = list(array_shapes(len(rest[0]), image_size).values())[:2]
+    return [np.broadcast_to(dtype(0), shape) for shape, dtype in shapes] + rest
 
 
 def cache_folder(pairs, cache_dir, purpose):
-    """Returns the folder of a cache: the same folders and purpose have one, whatever is in them.
+    """Returns the folder of a cache, named by its purpose and a hash of the pairs' two folders.
 
-    So a changed set takes the place of its stale cache, and the disk does not fill up.
+    A set whose files have changed keeps its cache folder: the new cache takes the place of the old
+    one, and the disk does not fill up.
     """
-    return Path(cache_dir) / f"{purpose}_{_hash_folders(pairs[0])}"
+    return Path(cache_dir) / f"{purpose}_{_hash_folders(pairs.folders[0])}"
 
 
-def sign(pairs, image_size):
-    """Returns a hash of all that a decoded set depends on: files, their state, size, versions.
+def sign(pairs, decoding):
+    """Returns a hash of all that a decoded set depends on: files, their state, decoding, versions.
 
     The state is size, inode, and times of change in nanoseconds. Hashing the files' bytes would
     cost most of the time that the cache saves. No tool can set the inode's time of change (ctime),
     so a file of the same size and with its old modification time put back is still noticed. It is
     taken before decoding: a file that changes meanwhile makes the next start decode again.
     """
-    what = FORMAT_VERSION, PIL.__version__, *map(int, image_size)
+    what = FORMAT_VERSION, PIL.__version__, decoding
     signature = hashlib.sha256(repr(what).encode())
-    for path in chain(pairs.image_files, pairs.label_files):
+    for path in chain.from_iterable(map(pairs.files, range(len(pairs)))):
         try:
             state = os.stat(path)
             text = f"{state.st_size} {state.st_ino} {state.st_mtime_ns} {state.st_ctime_ns}"
@@ -116,7 +122,7 @@ def sign(pairs, image_size):
 
 
 def _hash_folders(paths):
-    folders = "\n".join(str(Path(path).parent.resolve()) for path in paths)
+    folders = "\n".join(str(Path(path).resolve()) for path in paths)
     return hashlib.sha256(os.fsencode(folders)).hexdigest()[:8]
 
 
@@ -140,7 +146,8 @@ class StoredArray:
         self.file = open(path, "r+b" if make else "rb", buffering=0)  # noqa: SIM115
         self.lock = threading.Lock()
         self.checks = np.zeros(len(self), np.uint32)  # of each record
-        self.value_counts = None  # int64 (256,), how often each value was written; labels only
+        self.class_counts = None  # int64 (256,), pixels of each class index; labels only
+        self.rows = slice(None)  # of the file that this array serves: all, or those of select
 
     def __len__(self):
         return self.shape[0]
@@ -156,7 +163,7 @@ class StoredArray:
             start, stop, _ = index.indices(len(self))
             return self._read(start, max(0, stop - start))
         if isinstance(index, tuple) or index is None or index is Ellipsis:
-            return np.array(self.mapped[index])
+            return np.array(self.mapped[self.rows][index])
         positions = np.arange(len(self))[index]
         records = np.empty((*positions.shape, *self.shape[1:]), self.dtype)
         for place, position in np.ndenumerate(positions):
@@ -164,32 +171,30 @@ class StoredArray:
         return records
 
     def __setitem__(self, index, record):
-        record = np.ascontiguousarray(record, self.dtype)
+        record = np.asarray(record, self.dtype, order="C")
         if record.shape != self.shape[1:]:
             raise ValueError(f"a record of shape {record.shape} does not fit {self.shape[1:]}")
-        counts = 0 if self.value_counts is None else np.bincount(record.ravel(), minlength=256)
-        rest = memoryview(record).cast("B")
+        counts = 0 if self.class_counts is None else np.bincount(record.ravel(), minlength=256)
+        rest = memoryview(record.reshape(-1).view(np.uint8))
         self.checks[index] = zlib.crc32(rest)
         with self.lock:
-            if self.value_counts is not None:
-                self.value_counts += counts
+            if self.class_counts is not None:
+                self.class_counts += counts
             self.file.seek(self.mapped.offset + index * self.record_bytes)
             while rest:  # one call may write a part, as it does on a disk that has just got full
                 rest = rest[self.file.write(rest):]
 
     def __array__(self, dtype=None, copy=None):
-        return np.array(self.mapped, dtype, copy=copy) if copy else np.asarray(self.mapped, dtype)
+        array = self.mapped[self.rows]
+        return np.array(array, dtype, copy=copy) if copy else np.asarray(array, dtype)
 
-    def any(self, axis=None):
-        """Returns np.any of the array along its first axis, 0, or of all (None)."""
-        if axis is None:
-            return self.any(axis=0).any()
-        if axis != 0:
-            raise ValueError(f"axis is {axis!r}, but a stored array can only be reduced along 0")
-        found = np.zeros(self.shape[1:], bool)
-        for positions in self.blocks():
-            found |= self[positions.start:positions.stop].any(axis=0)
-        return found
+    def select(self, rows):
+        """Returns the records of these positions as an array of its own, on the same file."""
+        chosen = copy.copy(self)
+        chosen.rows = np.arange(len(self.mapped))[self.rows][np.asarray(rows, int)]
+        chosen.shape = (len(rows), *self.shape[1:])
+        chosen.size, chosen.class_counts = math.prod(chosen.shape), None
+        return chosen
 
     def blocks(self):
         """Returns ranges of positions, each of BLOCK_BYTES or one record, that make the whole."""
@@ -202,6 +207,16 @@ class StoredArray:
         del self.mapped
 
     def _read(self, start, count):
+        """Reads so many records from a position on."""
+        if isinstance(self.rows, np.ndarray):
+            chosen = self.rows[start:start + count]
+            records = np.empty((len(chosen), *self.shape[1:]), self.dtype)
+            for record, row in zip(records, chosen.tolist()):
+                record[...] = self._read_rows(row, 1)[0]
+            return records
+        return self._read_rows(start, count)
+
+    def _read_rows(self, start, count):
         records = np.empty((count, *self.shape[1:]), self.dtype)
         rest = memoryview(records.reshape(-1).view(np.uint8))
         with self.lock:
@@ -235,34 +250,36 @@ def _map_exactly(path, shape, dtype):
 
 
 def array_shapes(count, image_size):
-    """Returns file name -> shape and dtype, in the order in which read_pairs returns the arrays."""
+    """Returns file name -> shape and dtype, in the order of a DecodedSet."""
     height, width = image_size
     return {"images.npy": ((count, height, width, 3), np.uint8),
             "labels.npy": ((count, height, width), np.uint8),
-            "values.npy": ((count, 256), bool)}
+            "value_counts.npy": ((count, 256), np.uint32),
+            "sizes.npy": ((count, 2), np.int32),
+            "orientations.npy": ((count,), np.uint8)}
 
 
 def open_cache(folder, signature, count, image_size, check=True):
     """Opens a cache and, with check, compares each record with its checksum.
 
-    Returns: three StoredArray. Raises: UnusableError for every way in which it can't be trusted.
+    Returns: list of StoredArray. Raises: UnusableError for every way in which it can't be trusted.
     """
     if not folder.is_dir():
         raise UnusableError("there is no cache of them yet")
     shapes = array_shapes(count, image_size)
     try:
         manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        value_counts = np.array(manifest["value_counts"], np.int64)
+        class_counts = np.array(manifest["class_counts"], np.int64)
         if manifest["signature"] != signature:
-            raise UnusableError("files, IMAGE_SIZE or versions have changed since it was made")
+            raise UnusableError("files, constants or versions have changed since it was made")
         checks = np.array(_map_exactly(folder / CHECKS_FILE, (len(shapes), count), np.uint32))
-        whole = zlib.crc32(checks.tobytes() + value_counts.tobytes()) == manifest["checks"]
+        whole = zlib.crc32(checks.tobytes() + class_counts.tobytes()) == manifest["checks"]
         arrays = [StoredArray(folder / name, *shape) for name, shape in shapes.items()]
     except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise UnusableError(f"the cache is not whole ({error})") from error
     if not whole:
         raise UnusableError("the cache is damaged")
-    arrays[1].value_counts = value_counts
+    arrays[1].class_counts = class_counts
     for array, record_checks in zip(arrays, checks):
         array.checks = record_checks
         if check:
@@ -284,7 +301,7 @@ def _check_records(array):
         raise UnusableError(f"{Path(array.file.name).name} in it is damaged")
 
 
-def build_cache(folder, signature, pairs, image_size, read_into, file_errors):
+def build_cache(folder, signature, pairs, decoding, read_into, file_errors):
     """Decodes all pairs into a new cache, beside its place first, and takes the old one's place.
 
     Arguments, result and errors as for read_through; with file_errors nothing is left, and images
@@ -292,25 +309,25 @@ def build_cache(folder, signature, pairs, image_size, read_into, file_errors):
     checksum when the cache is opened the next time.
     """
     part = folder.with_name(folder.name + ".part")  # left there by a run that was killed
-    shapes = array_shapes(len(pairs), image_size)
+    shapes = array_shapes(len(pairs), decoding.image_size)
     try:
         _remove(folder)
         _remove(part)
         part.mkdir(parents=True)
         _check_space(part, shapes)
         arrays = [StoredArray(part / name, *shape, make=True) for name, shape in shapes.items()]
-        arrays[1].value_counts = np.zeros(256, np.int64)
+        arrays[1].class_counts = np.zeros(256, np.int64)
         try:
-            found = read_into(pairs, image_size, *arrays)
+            found = read_into(pairs, decoding, *arrays)
             if found:
                 file_errors += found
-                return _zeros_and(arrays[2][:], image_size)
+                return _with_zeros([array[:] for array in arrays[2:]], decoding.image_size)
         finally:
             for array in arrays:
                 array.close()
         _write_manifest(part, signature, arrays)
         os.replace(part, folder)
-        return open_cache(folder, signature, len(pairs), image_size, check=False)
+        return open_cache(folder, signature, len(pairs), decoding.image_size, check=False)
     except OSError as error:
         raise InputError(_disk_sentence(folder.parent, shapes, error.strerror)) from error
     finally:
@@ -318,11 +335,11 @@ def build_cache(folder, signature, pairs, image_size, read_into, file_errors):
 
 
 def _write_manifest(folder, signature, arrays):
-    checks, counts = np.stack([array.checks for array in arrays]), arrays[1].value_counts
+    checks, counts = np.stack([array.checks for array in arrays]), arrays[1].class_counts
     np.save(folder / CHECKS_FILE, checks, allow_pickle=False)
     manifest = {"format": FORMAT_VERSION, "signature": signature,
                 "checks": zlib.crc32(checks.tobytes() + counts.tobytes()),
-                "value_counts": counts.tolist()}
+                "class_counts": counts.tolist()}
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest), encoding="utf-8")
 
 

@@ -1,20 +1,27 @@
-"""Class names, checks of the labels' values, and class weights. Plain NumPy."""
+"""Class names and class weights. Plain NumPy."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 
 from device.errors import InputError, collect_or_raise, list_names
 from device.model_info import MAX_CLASSES
+from segmentation.data.label_values import count_up, list_ignored
 
 CLASS_NAMES_FILE = "classes.txt"  # one name a line, in the label folder
+IGNORED_NAME = "__ignore__"  # of labelme
+NUMBERED_LINE = re.compile(r"\d+[\s:,;=.)]+\S")  # "1 duck"
+COLOR_LINE = re.compile(r"[\s,;:]\d{1,3}[\s,;]+\d{1,3}[\s,;]+\d{1,3}\W*$")  # "duck,0,128,0"
+HEADER_LINE = re.compile(r"(name|class|label|id|index)s?\s*[,;\t].*", re.IGNORECASE)
 MAX_WEIGHT_RATIO = 100.0  # heaviest to lightest class weight; raw ratios of 400 did not converge
 
 
 def read_class_names(label_dir):
     """Returns the names in label_dir/classes.txt (one a line), or None where there is no such file.
 
-    Raises: InputError where the file is empty or no text.
+    A first line __ignore__, as labelme writes it for pixels of no class, is passed over.
+    Raises: InputError where the file is empty or no text, or holds more than names.
     """
     path = Path(label_dir) / CLASS_NAMES_FILE
     try:
@@ -27,28 +34,56 @@ def read_class_names(label_dir):
         raise InputError(f"{path} can't be read ({error.strerror}): repair or remove "
                          f"it.") from error
     names = [line.strip() for line in lines if line.strip()]
+    if names and names[0] == IGNORED_NAME:
+        del names[0]
     if not names:
         raise InputError(f"{path} is empty: write one class name a line, or remove it.")
+    if len(names) > 1 and all(NUMBERED_LINE.match(name) for name in names):
+        raise InputError(f"{path} numbers its lines ({list_names(names[:2])}): write the names "
+                         f"alone, the first for value 0.")
+    if COLOR_LINE.search(names[-1]) or HEADER_LINE.fullmatch(names[0]):
+        raise InputError(f"{path} is a table ({names[0]!r}, {names[-1]!r}): write one class name a "
+                         f"line and nothing else.")
     return names
 
 
-def name_classes(values, label_dir, class_names=None, ignore_label=255, errors=None):
-    """Returns the class names: those given, those of classes.txt, or names for the label values.
+def name_classes(found, label_dir, class_names=None, class_ids=None, ignore_label=255,
+                 errors=None):
+    """Returns the names of the classes, and the label values of each, as lists of the same length.
 
-    Args: values bool (n, 256), which values each label file holds; label_dir may be None, which
-        holds no classes.txt; errors, see collect_or_raise.
-    Raises: InputError where there are not 2 to 255 different names.
+    Names are those given, those of classes.txt, or made of the values. Where class_ids is None, a
+    name belongs to the value of its place (0, 1, 2, ...), or to that of the next class where the
+    names leave out the ignored values.
+    Args: found, label values that the labels hold; label_dir may be None, which holds no
+        classes.txt; class_ids, list of lists as label_values.group_class_ids returns it, or None;
+        ignore_label, as IGNORE_LABEL; errors, see collect_or_raise.
+    Raises: InputError where there are not 2 to 255 different names, or not as many as class_ids.
     """
     try:
-        if not class_names and values.any() and label_dir is not None:
+        if not class_names and found and label_dir is not None:
             class_names = read_class_names(label_dir)
     except InputError as error:
         collect_or_raise([str(error)], errors)
+    ignored, sentences = list_ignored(ignore_label), check_class_names(class_names or "ab")
+    if class_ids is None:
+        largest = max(set(found) - set(ignored), default=0)
+        skipped = [value for value in ignored if value < max(len(class_names or ()), largest + 1)]
+        count = len(class_names) if class_names else min(largest + 1, MAX_CLASSES)
+        if class_names and skipped and largest + 1 - len(skipped) != count:
+            class_names = [name for value, name in enumerate(class_names) if value not in ignored]
+            count = len(class_names)
+        elif not class_names:
+            count -= len(skipped)
+        class_ids = count_up(count, ignore_label)
+    elif class_names and len(class_ids) != len(class_names) > max(map(max, class_ids)):
+        class_names = [class_names[values[0]] for values in class_ids]  # one name a value
     if not class_names:
-        classes = set(_held(values)) - {ignore_label}
-        return default_class_names(min(max(classes, default=0) + 1, MAX_CLASSES))
-    collect_or_raise(check_class_names(class_names), errors)
-    return list(class_names)
+        return default_class_names([values[0] for values in class_ids]), class_ids
+    if not sentences and len(class_names) != len(class_ids):
+        sentences = [f"CLASS_IDS makes {len(class_ids)} classes, but there are {len(class_names)} "
+                     f"class names ({list_names(class_names)}): give one name for each class."]
+    collect_or_raise(sentences, errors)
+    return list(class_names), class_ids
 
 
 def check_class_names(class_names):
@@ -63,80 +98,9 @@ def check_class_names(class_names):
     return []
 
 
-def default_class_names(num_classes):
-    """Returns background, class 1, class 2, ... for labels whose classes have no names."""
-    return ["background"] + [f"class {index}" for index in range(1, num_classes)]
-
-
-def check_label_values(pairs, values, class_names, ignore_label, num_training, errors=None):
-    """Checks that the label files hold class indices only, and enough of them to learn from.
-
-    Args: values bool (n, 256), which values each label file holds; num_training, how many of the
-        pairs, the first ones, are trained on, the others being for validation, or 0: any images;
-        errors, see collect_or_raise.
-    Raises: InputError for values beyond the classes and, of the labels that are trained on, masks
-        of 0 and 255 or less than two classes; for validation labels that are ignored everywhere.
-    """
-    found = _held(values[:num_training])
-    classes = set(found) - {ignore_label}
-    beyond = sorted(set(_held(values)) - {ignore_label} - set(range(len(class_names))))
-    held_out = set(_held(values[num_training:]))
-    if 255 in found and set(found) <= {0, 255} and (classes or ignore_label != 255):
-        holders = _holders(pairs, values, [255])
-        collect_or_raise([
-                f"The labels hold only 0 and 255 ({len(holders)} file(s): {list_names(holders)}), "
-                f"so the object seems to be 255, which is no class index: save the object as 1 "
-                f"(255 is for pixels to be ignored)."], errors)
-    elif beyond:
-        holders = _holders(pairs, values, beyond)
-        collect_or_raise([
-                f"{len(holders)} label(s) hold values beyond the {len(class_names)} classes "
-                f"(0..{len(class_names) - 1}): {list_names(beyond)} in {list_names(holders)}; "
-                f"correct the labels, the class names or IGNORE_LABEL."], errors)
-    elif found and not classes:
-        collect_or_raise([
-                f"All label pixels have the ignore label {ignore_label}: nothing to learn from; "
-                f"draw the labels or correct IGNORE_LABEL."], errors)
-    elif len(classes) == 1:
-        collect_or_raise([
-                f"The labels hold class {classes.pop()} alone: there is nothing to tell apart; "
-                f"draw the objects with 1, 2, ... on background 0."], errors)
-    elif classes and held_out and held_out <= {ignore_label}:
-        collect_or_raise([
-                f"All pixels of the validation labels have the ignore label {ignore_label}: "
-                f"there is nothing to measure on; choose other images."], errors)
-
-
-def compare_classes(values, validation_pairs, validation_values, class_names, ignore_label):
-    """Returns warnings of classes that only the validation labels hold, or only the training ones.
-
-    Args: values, validation_values bool (n, 256), which values each label file holds.
-    """
-    training = set(_held(values)) - {ignore_label}
-    validation = set(_held(validation_values)) - {ignore_label}
-    unlearned, unmeasured = sorted(validation - training), sorted(training - validation)
-    warnings = []
-    if unlearned:
-        holders = _holders(validation_pairs, validation_values, unlearned)
-        warnings.append(
-            f"WARNING: {len(holders)} validation label(s) hold what no training label holds, "
-            f"{list_names(class_names[index] for index in unlearned)}: {list_names(holders)}; it "
-            f"can't be learned and counts as IoU 0: label training images that show it, or choose "
-            f"another SEED.")
-    if unmeasured:
-        warnings.append(
-            f"WARNING: no validation label holds "
-            f"{list_names(class_names[index] for index in unmeasured)}: it is learned, but not "
-            f"measured; label validation images that show it, or choose another SEED.")
-    return warnings
-
-
-def _held(values):
-    return [int(value) for value in np.flatnonzero(values.any(axis=0))]
-
-
-def _holders(pairs, values, wanted):
-    return sorted(pair.label_path.name for pair, row in zip(pairs, values) if row[wanted].any())
+def default_class_names(values):
+    """Returns background for value 0 and class 1, class 2, ... for the others that have no name."""
+    return [f"class {value}" if value else "background" for value in values]
 
 
 def count_pixels(labels, num_classes):
@@ -144,8 +108,8 @@ def count_pixels(labels, num_classes):
 
     Args: labels uint8 (n, height, width).
     """
-    if getattr(labels, "value_counts", None) is not None:  # cache.StoredArray: counted already
-        return labels.value_counts[:num_classes].copy()
+    if getattr(labels, "class_counts", None) is not None:  # cache.StoredArray: counted already
+        return labels.class_counts[:num_classes].copy()
     counts = np.zeros(256, np.int64)
     for label in labels:
         counts += np.bincount(label.ravel(), minlength=256)
@@ -169,6 +133,11 @@ def compute_class_weights(pixel_counts, power=1.0, max_ratio=MAX_WEIGHT_RATIO):
     weights[occurs] = (counts.sum() / counts[occurs]) ** power
     weights = np.minimum(weights, max_ratio * weights[occurs].min())
     return (weights / weights[occurs].mean()).astype(np.float32)
+
+
+def scale_class_weights(class_weights, class_names, factors):
+    """Multiplies class weights by CLASS_WEIGHTS, a dict of class name and factor, or None."""
+    return class_weights * np.float32([(factors or {}).get(name, 1) for name in class_names])
 
 
 def format_class_table(class_names, pixel_counts, class_weights):

@@ -1,6 +1,7 @@
-"""Pairs the files of two folders: every image with the label PNG of the same name."""
+"""Pairs the files of two folders: every image with its label PNG."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,92 +11,124 @@ from device.files import (
     IMAGE_SUFFIXES,
     is_label_name,
     list_folder,
-    list_image_names,
+    list_sub_folders,
+    list_tree,
     normalize_unicode,
     split_suffix,
     stem_of,
 )
+from segmentation.data.naming import find_naming, guess_difference, split_one_folder
 
 # Pictures of kinds that are not read: named where one of them was meant as an image or a label.
 OTHER_SUFFIXES = (".apng", ".avif", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".npy", ".pgm",
                   ".ppm", ".psd", ".svg", ".tga")
+ANNOTATION_SUFFIXES = (".json", ".xml", ".txt")  # of other tools
+NO_LABEL_FILES = ("classes.txt",)
 
 
 class Pair(NamedTuple):
-    """An image file and its label file, which have the same stem; None for one that is missing."""
+    """An image file and its label file; None for one that is missing."""
 
     image_path: Path
     label_path: Path
 
 
 class Pairs(Sequence):
-    """A sequence of Pair that keeps the paths as strings, None for one that is missing.
+    """A sequence of Pair that keeps names in two folders, None for a file that is missing.
 
     Two Path objects and a Pair take 800 bytes, which is 40 MB for 50,000 pairs.
     """
 
-    def __init__(self, image_files=(), label_files=()):
-        self.image_files, self.label_files = list(image_files), list(label_files)
+    def __init__(self, image_dir="", label_dir="", image_names=(), label_names=()):
+        """Names are relative to the folders, with / between a sub-folder and a name."""
+        self.image_names, self.label_names = list(image_names), list(label_names)
+        self.folders = [(os.fspath(image_dir), os.fspath(label_dir))] * len(self.image_names)
 
     def __len__(self):
-        return len(self.image_files)
+        return len(self.image_names)
 
     def __getitem__(self, index):
         if isinstance(index, slice):
-            return Pairs(self.image_files[index], self.label_files[index])
-        return Pair(*(file and Path(file)
-                      for file in (self.image_files[index], self.label_files[index])))
+            return self.choose(range(len(self))[index])
+        return Pair(*(file and Path(file) for file in self.files(index)))
 
     def __add__(self, other):
-        return Pairs(self.image_files + other.image_files, self.label_files + other.label_files)
+        both = Pairs()
+        both.image_names = self.image_names + other.image_names
+        both.label_names = self.label_names + other.label_names
+        both.folders = self.folders + other.folders
+        return both
 
-    def image_names(self):
-        """Returns the file names of all images, none of which may be missing."""
-        return [os.path.basename(file) for file in self.image_files]
+    def files(self, index):
+        """Returns the paths of image and label as strings; None for one that is missing."""
+        names = self.image_names[index], self.label_names[index]
+        return tuple(name and os.path.join(folder, name)
+                     for folder, name in zip(self.folders[index], names))
 
-    def choose(self, names):
-        """Returns the pairs of these image file names, in their order."""
-        by_name = dict(zip(self.image_names(), zip(self.image_files, self.label_files)))
-        return Pairs(*zip(*(by_name[name] for name in names)))
+    def choose(self, indices):
+        """Returns the pairs of these indices, in their order."""
+        chosen = Pairs()
+        for index in indices:
+            chosen.image_names.append(self.image_names[index])
+            chosen.label_names.append(self.label_names[index])
+            chosen.folders.append(self.folders[index])
+        return chosen
 
 
 def pair_files(image_dir, label_dir, names=None, skip_unlabeled=False, errors=None):
-    """Pairs every image with the label PNG of the same stem, in whichever Unicode normal form.
+    """Pairs every image with its label PNG, in whichever Unicode normal form.
 
-    Both folders may be the same one: then its PNGs are the labels and all other images the images.
-    Args: names, image file names to pair, others are left alone; None pairs all.
-        skip_unlabeled, whether images without a label are passed over, and their number printed.
-        errors, see collect_or_raise: with a list, files without a partner come last, as Pair with
-        None, so that they can be looked at, too.
-    Returns: Pairs, sorted by stem, or in the order of names. Hidden files are passed over.
+    A label has the name of its image, or that with a common prefix or suffix (see naming.py); both
+    may lie in one folder. Where a folder holds no image itself, its sub-folders are taken. What was
+    found out is printed.
+    Args: names, of images to pair, relative to image_dir, others are left alone; None pairs all.
+        skip_unlabeled, whether images without a label are skipped, and their number printed.
+        errors, see collect_or_raise: with a list, files without a partner come last, with None for
+        their partner, so that they can be looked at, too.
+    Returns: Pairs, sorted by name, or in the order of names. Hidden files are passed over.
     Raises: InputError for a missing or empty folder, a missing image or label (from both sides),
-        two images of one stem, and labels that are no PNG.
+        two images of one name, and labels that are no PNG.
     """
     image_dir, label_dir = Path(image_dir), Path(label_dir)
-    sentences, images, labels = _list_both(image_dir, label_dir)
+    sentences, image_names, label_names = _list_both(image_dir, label_dir)
     if sentences:
         collect_or_raise(sentences, errors)
         return Pairs()
+    naming = find_naming([_split(name) for name in image_names],
+                         [_split(name) for name in label_names])
+    if naming.error:
+        collect_or_raise([naming.error], errors)
+        return Pairs()
+    if naming.sentence:
+        print(naming.sentence, flush=True)
+    images = _by_key(image_names, naming.image_key)
+    labels = _by_key(label_names, naming.label_key)
     if names is not None:
         images, labels = _select(images, labels, names, image_dir)
     if skip_unlabeled:
         images = _skip_unlabeled(images, labels, image_dir)
 
-    sentences = _double_stems(images, image_dir) + _double_stems(labels, label_dir)
+    sentences = _double_names(images, image_dir) + _double_names(labels, label_dir)
     lossy = [name for doubles in labels.values() for name in doubles if not is_label_name(name)]
     if lossy:
         sentences.append(f"{len(lossy)} label(s) in {label_dir} are not PNG, and only PNG keeps "
-                         f"class indices exact: {list_names(lossy)}; save them as PNG.")
+                         f"class indices exact: {list_names(lossy)}; convert them with "
+                         f"import_labels.py.")
     sentences += _lone_files(images, labels, image_dir, label_dir)
     collect_or_raise(sentences, errors)
-    paired = [stem for stem in images if stem in labels and is_label_name(labels[stem][0])]
-    image_names = [images[stem][0] for stem in paired]
-    label_names = [labels[stem][0] for stem in paired]
-    lone_images = _all_but(image_names, images)
-    lone_labels = [name for name in _all_but(label_names, labels) if is_label_name(name)]
-    return (Pairs(_in_folder(image_dir, image_names), _in_folder(label_dir, label_names))
-            + Pairs(_in_folder(image_dir, lone_images), [None] * len(lone_images))
-            + Pairs([None] * len(lone_labels), _in_folder(label_dir, lone_labels)))
+    paired = [key for key in images if key in labels and is_label_name(labels[key][0])]
+    paired_images = [images[key][0] for key in paired]
+    paired_labels = [labels[key][0] for key in paired]
+    lone_images = _all_but(paired_images, images)
+    lone_labels = [name for name in _all_but(paired_labels, labels) if is_label_name(name)]
+    return Pairs(image_dir, label_dir,
+                 paired_images + lone_images + [None] * len(lone_labels),
+                 paired_labels + [None] * len(lone_images) + lone_labels)
+
+
+def _split(name):
+    """Returns the (folder, stem) of a relative name, the stem in Unicode's composed form."""
+    return normalize_unicode(os.path.dirname(name)), stem_of(name)
 
 
 def _all_but(names, files):
@@ -103,50 +136,74 @@ def _all_but(names, files):
     return [name for doubles in files.values() for name in doubles if name not in names]
 
 
-def _in_folder(folder, names):
-    start = os.path.join(folder, "")
-    return [start + name for name in names]
-
-
 def _list_both(image_dir, label_dir):
-    """Returns sentences on folders that are missing or empty, and the files of both by stem."""
+    """Returns sentences on folders that are missing or empty, and the names of both."""
     sentences, listed = [], {}
-    for folder in (image_dir, label_dir):
+    for folder, other in ((image_dir, label_dir), (label_dir, image_dir)):
         try:
-            listed[folder] = list_image_names(folder)
+            listed[folder] = list_tree(folder, without=other)
         except InputError as error:
             sentences.append(str(error))
     if sentences:
-        return list(dict.fromkeys(sentences)), {}, {}  # once, where both are the same folder
-    together = image_dir.resolve() == label_dir.resolve()
-    images = _by_stem(name for name in listed[image_dir] if not (together and is_label_name(name)))
-    labels = _by_stem(name for name in listed[label_dir] if not together or is_label_name(name))
+        return list(dict.fromkeys(sentences)), [], []  # once, where both are the same folder
+    images, labels = listed[image_dir], listed[label_dir]
+    if image_dir.resolve() == label_dir.resolve():
+        images, labels = _tell_apart(images)
+    elif images and "/" not in images[0]:
+        inside = list_sub_folders(image_dir, without=label_dir)
+        if inside:
+            print(f"{len(inside)} images in sub-folders of {image_dir} are left alone, because "
+                  f"images lie in {image_dir} itself.", flush=True)
     if not images:
-        other = _other_kinds(image_dir, labels)
+        other = _other_kinds(image_dir, set(map(stem_of, labels)))
         sentences.append(f"No images in {image_dir}{other}: put {', '.join(IMAGE_SUFFIXES)} files "
                          f"there.")
     elif not labels:
-        other = _other_kinds(label_dir, images)
+        other = _other_kinds(label_dir, set(map(stem_of, images))) or _annotations(label_dir)
         sentences.append(f"No labels in {label_dir}{other}: put a PNG of class indices there for "
                          f"each image.")
     return sentences, images, labels
 
 
+def _tell_apart(names):
+    """Tells the images of a folder from the label PNGs beside them; returns both lists."""
+    stems = Counter(_split(name) for name in names)
+    labels = {name for name in names if is_label_name(name)}
+    if all(stems[_split(name)] == 1 for name in labels):  # no a.png beside an a.jpg
+        with_affix = split_one_folder(list(stems))
+        if with_affix or len(labels) == len(names):
+            labels = {name for name in labels if _split(name) in with_affix}
+    return [name for name in names if name not in labels], sorted(labels)
+
+
+def _annotations(folder):
+    """Returns a remark on labels of other tools in a folder, or ''."""
+    names = [name for name in sorted(list_folder(folder)) if name not in NO_LABEL_FILES
+             and split_suffix(name)[1] in ANNOTATION_SUFFIXES and not name.startswith(".")]
+    return (f" ({len(names)} file(s) of another tool: {list_names(names)}; convert them with "
+            f"import_labels.py)") if names else ""
+
+
 def _lone_files(images, labels, image_dir, label_dir):
     """Returns sentences on images without a label and labels without an image."""
     sentences = []
-    without_label = {stem: doubles[0] for stem, doubles in images.items() if stem not in labels}
-    without_image = {stem: doubles[0] for stem, doubles in labels.items() if stem not in images}
+    without_label = {key: doubles[0] for key, doubles in images.items() if key not in labels}
+    without_image = {key: doubles[0] for key, doubles in labels.items() if key not in images}
     if without_label:
-        other = _other_kinds(label_dir, without_label)
+        other = _other_kinds(label_dir, {stem for _, stem in without_label})
         sentences.append(f"{len(without_label)} image(s) in {image_dir} have no label of the same "
                          f"name in {label_dir}{other}: {list_names(without_label.values())}; label "
                          f"or remove them, or set SKIP_UNLABELED = True in main.py.")
     if without_image:
-        other = _other_kinds(image_dir, without_image)
+        other = _other_kinds(image_dir, {stem for _, stem in without_image})
         sentences.append(f"{len(without_image)} label(s) in {label_dir} have no image of the same "
                          f"name in {image_dir}{other}: {list_names(without_image.values())}; add "
                          f"or remove them.")
+    if without_label and without_image:
+        reason = guess_difference([stem for _, stem in without_label],
+                                  [stem for _, stem in without_image])
+        if reason:
+            sentences[-1] += f" The names differ only {reason}: rename one side."
     return sentences
 
 
@@ -158,36 +215,36 @@ def _other_kinds(folder, stems):
 
 
 def _select(images, labels, names, image_dir):
-    """Returns the images of these file names, in their order, and the labels of the same stems."""
-    by_name = {normalize_unicode(name): stem
-               for stem, doubles in images.items() for name in doubles}
+    """Returns the images of these file names, in their order, and the labels of the same keys."""
+    by_name = {normalize_unicode(name): key
+               for key, doubles in images.items() for name in doubles}
     missing = [name for name in names if normalize_unicode(name) not in by_name]
     if missing:
         raise InputError(f"{len(missing)} image(s) that the model was made with are gone from "
                          f"{image_dir}: {list_names(missing)}; put them back or train again.")
-    stems = [by_name[normalize_unicode(name)] for name in names]
-    return ({stem: images[stem] for stem in stems},
-            {stem: labels[stem] for stem in stems if stem in labels})
+    keys = [by_name[normalize_unicode(name)] for name in names]
+    return {key: images[key] for key in keys}, {key: labels[key] for key in keys if key in labels}
 
 
 def _skip_unlabeled(images, labels, image_dir):
-    labeled = {stem: doubles for stem, doubles in images.items() if stem in labels}
+    labeled = {key: doubles for key, doubles in images.items() if key in labels}
     if len(labeled) < len(images):
         print(f"{len(images) - len(labeled)} of {len(images)} images in {image_dir} have no label "
-              f"yet and are passed over (SKIP_UNLABELED).")
+              f"yet and are skipped (SKIP_UNLABELED).")
     return labeled
 
 
-def _by_stem(names):
-    """Returns stem -> tuple of the file names that have it; strings, for there may be many."""
+def _by_key(names, key_of):
+    """Returns key -> tuple of the names that have it; names without a key are left out."""
     files = {}
     for name in names:
-        stem = stem_of(name)
-        files[stem] = (*files.get(stem, ()), name)
+        key = key_of(_split(name))
+        if key is not None:
+            files[key] = (*files.get(key, ()), name)
     return dict(sorted(files.items()))
 
 
-def _double_stems(files, folder):
+def _double_names(files, folder):
     doubles = [" / ".join(names) for names in files.values() if len(names) > 1]
     sentence = (f"{len(doubles)} name(s) in {folder} belong to more than one file: "
                 f"{list_names(doubles)}; keep one of each.")

@@ -25,7 +25,7 @@ def load_predictor(output_dir, class_names, load_model):
 
     def predict(image_path):
         """Returns the logits of an image file, float32 (height, width, classes)."""
-        image = read_image(image_path, tuple(info["image_size"]))
+        image = read_image(image_path, tuple(info["image_size"]), info.get("intensity_range"))
         return model.predict_on_batch(image[None].astype(np.float32))[0]
 
     return predict

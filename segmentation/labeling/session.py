@@ -14,7 +14,7 @@ from device.errors import InputError, list_names
 from device.files import LABEL_SUFFIX, find_images, find_write_error, stem_of, write_whole
 from device.images import read_image, read_label
 from device.model_info import MAX_CLASSES
-from segmentation.data.classes import CLASS_NAMES_FILE, name_classes, read_class_names
+from segmentation.data.classes import CLASS_NAMES_FILE, default_class_names, read_class_names
 from segmentation.data.reading import read_label_values
 from segmentation.labeling.label import Drawing, Packed, has_label, pack, unpack
 
@@ -130,8 +130,9 @@ def agree_class_names(session, class_names):
     label_paths = [label_path_of(session, path) for path in sorted(session.labeled)]
     names = max(written or [], given, key=len)
     if not names and label_paths:
-        names = name_classes(read_label_values(label_paths), session.label_dir, None,
-                             session.ignore_label)
+        found = np.flatnonzero(read_label_values(label_paths).any(axis=0))
+        largest = int(found[found != session.ignore_label].max(initial=0))
+        names = default_class_names(range(largest + 1))
     if not written and not given and len(names) < 2:
         names = list(DEFAULT_CLASS_NAMES)
     if len(set(names)) < len(names) or len(names) < 2 or len(names) > MAX_CLASSES:
@@ -212,7 +213,7 @@ def save_current(session):
     try:
         if has_label(drawing):
             save_mask(picture.label_path, drawing.label, class_colors(len(session.class_names)),
-                      COMPRESS_LEVEL)
+                      compress_level=COMPRESS_LEVEL)
             session.labeled.add(picture.image_path)
         else:
             picture.label_path.unlink(missing_ok=True)

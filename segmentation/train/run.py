@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from device.errors import InputError, list_names
 from device.files import write_json
+from device.model_info import IGNORED
 from segmentation.data.cache import BYTES_PER_GB
 from segmentation.data.classes import count_pixels
 from segmentation.data.pasting import is_background_large
@@ -141,7 +142,7 @@ def make_epoch_end(model, predict, data, settings, record, best_weights):
         """Measures, prints, saves; see loop.fit."""
         start = time.monotonic()
         predictions = predict(data["validation_images"])
-        metrics = measure(predictions, data, settings.ignore_label)
+        metrics = measure(predictions, data, IGNORED)
         row = {"epoch": epoch + 1, "loss": loss, "mean_iou": metrics["mean_iou"],
                "mean_iou_without_background": metrics["mean_iou_without_background"],
                "seconds": seconds, "evaluation_seconds": time.monotonic() - start,

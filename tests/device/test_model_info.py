@@ -83,7 +83,8 @@ def test_model_info_needs_what_the_script_needs(tmp_path):
 
 
 def test_classes_are_numbered_without_model_info(tmp_path, capsys):
-    names, colors, picture_size = model_info.read_classes(tmp_path, 3)
+    names, colors, values, picture_size, intensity_range = model_info.read_classes(tmp_path, 3)
+    assert values.tolist() == [0, 1, 2] and picture_size is intensity_range is None
     assert names == ["class 0", "class 1", "class 2"]
     assert np.array_equal(colors, class_colors(3)) and picture_size is None
     assert "the classes are numbered" in capsys.readouterr().out

@@ -37,7 +37,7 @@ def set_dirs(folders):
 def read(set_dirs, tmp_path, capsys):
     """A function that reads all pairs through the cache: the arrays, and what it printed."""
     def read_pairs(image_size=SIZE, purpose="pairs"):
-        arrays = reading.read_pairs(pair_files(*set_dirs), image_size, None, 0,
+        arrays = reading.read_pairs(pair_files(*set_dirs), reading.Decoding(image_size), None, 0,
                                     tmp_path / "cache", purpose)
         return arrays, capsys.readouterr().out
     return read_pairs
@@ -52,7 +52,8 @@ def cache_files(read, tmp_path):
 
 
 def assert_equal_to_plain(arrays, folders, image_size=SIZE):
-    for stored, plain in zip(arrays, reading.read_pairs(pair_files(*folders), image_size)):
+    for stored, plain in zip(arrays, reading.read_pairs(
+            pair_files(*folders), reading.Decoding(image_size))):
         assert isinstance(stored, cache.StoredArray)
         assert stored.shape == plain.shape and stored.dtype == plain.dtype
         assert (stored[:] == plain).all()
@@ -75,7 +76,7 @@ def test_first_and_second_start_give_what_memory_gives(read, set_dirs):
     np.array([11, 0]), np.arange(12) > 6, np.array([], int), (1, ..., 0),
     (slice(None), 0, 0), Ellipsis, np.array([[1, 2], [-1, 0]])])
 def test_every_index_gives_what_a_plain_array_gives(read, set_dirs, index):
-    plain = reading.read_pairs(pair_files(*set_dirs), SIZE)[0]
+    plain = reading.read_pairs(pair_files(*set_dirs), reading.Decoding(SIZE))[0]
     stored = read()[0][0]
     assert np.array_equal(stored[index], plain[index])
     assert stored[index].dtype == plain.dtype
@@ -83,11 +84,12 @@ def test_every_index_gives_what_a_plain_array_gives(read, set_dirs, index):
 
 def test_stored_arrays_behave_like_plain_ones(read, set_dirs, monkeypatch):
     monkeypatch.setattr(cache, "BLOCK_BYTES", 5 * SIZE[0] * SIZE[1])  # several blocks
-    images, labels, values = read()[0]
-    plain_images, plain_labels, plain_values = reading.read_pairs(pair_files(*set_dirs), SIZE)
+    images, labels, counts, _, _ = read()[0]
+    plain_images, plain_labels, plain_counts, _, _ = reading.read_pairs(
+        pair_files(*set_dirs), reading.Decoding(SIZE))
     assert np.array_equal(np.stack(list(images)), plain_images)
     assert np.array_equal(labels, plain_labels) and len(labels) == 12
-    assert np.array_equal(values.any(axis=0), plain_values.any(axis=0))
+    assert np.array_equal(counts[:].any(axis=0), plain_counts.any(axis=0))
     assert np.array_equal(count_pixels(labels, 3), count_pixels(plain_labels, 3))
     assert labels.ndim == 3 and labels.size == plain_labels.size
     for wrong in (12, -13):
@@ -95,12 +97,26 @@ def test_stored_arrays_behave_like_plain_ones(read, set_dirs, monkeypatch):
             images[wrong]
     with pytest.raises(IndexError):
         images[[12]]
-    with pytest.raises(ValueError, match="reduced along 0"):
-        values.any(axis=1)
+
+
+def test_selected_records_are_those_of_a_plain_array(read, set_dirs):
+    stored, plain = read()[0], reading.read_pairs(pair_files(*set_dirs), reading.Decoding(SIZE))
+    rows = [5, 0, 11, 2]
+    images, labels = (array.select([1, *rows]).select([1, 2, 3, 4]) for array in stored[:2])
+    assert len(images) == 4 and images.shape == (4, *SIZE, 3) and images.size == 4 * 16 * 24 * 3
+    for index in (0, -1, slice(1, 3), slice(None), [3, 0], np.array([True, False, True, False]),
+                  (1, ..., 0), Ellipsis):
+        assert np.array_equal(images[index], plain.images[rows][index])
+    assert np.array_equal(np.asarray(labels), plain.labels[rows])
+    assert np.array_equal(count_pixels(labels, 3), count_pixels(plain.labels[rows], 3))
+    assert np.array_equal(np.stack(list(images)), plain.images[rows])
+    with pytest.raises(IndexError):
+        images[4]
+
 
 
 def test_dataset_of_stored_arrays_gives_the_same_batches(read, set_dirs):
-    plain = reading.read_pairs(pair_files(*set_dirs), SIZE)
+    plain = reading.read_pairs(pair_files(*set_dirs), reading.Decoding(SIZE))
     streams = [make_dataset(*arrays[:2], 5, augment=True, shuffle=True, seed=4)
                for arrays in (plain, read()[0])]
     for (image, label), (stored_image, stored_label) in zip(*streams):
@@ -110,8 +126,8 @@ def test_dataset_of_stored_arrays_gives_the_same_batches(read, set_dirs):
 def test_small_sets_stay_in_memory_and_leave_no_folder(set_dirs, tmp_path):
     needed = cache.decoded_bytes(12, SIZE)
     for limit in (None, needed / 10**9):
-        images, _, _ = reading.read_pairs(pair_files(*set_dirs), SIZE, None, limit,
-                                          tmp_path / "cache")
+        images = reading.read_pairs(pair_files(*set_dirs), reading.Decoding(SIZE), None, limit,
+                                    tmp_path / "cache").images
         assert isinstance(images, np.ndarray) and not (tmp_path / "cache").exists()
 
 
@@ -164,7 +180,8 @@ def test_each_purpose_and_each_folder_has_its_own(read, set_dirs, cache_files, c
     assert read()[1].startswith(REUSED)
     other = set_dirs[0].with_name("other")
     shutil.copytree(set_dirs[0], other)
-    reading.read_pairs(pair_files(other, set_dirs[1]), SIZE, None, 0, cache_files.parent)
+    reading.read_pairs(pair_files(other, set_dirs[1]), reading.Decoding(SIZE), None, 0,
+                       cache_files.parent)
     capsys.readouterr()
     assert len(list(cache_files.parent.iterdir())) == 3
     assert read()[1].startswith(REUSED)
@@ -186,16 +203,16 @@ DAMAGES = {
     "half a manifest": lambda folder: (folder / "manifest.json").write_text('{"signature": "'),
     "a manifest of another kind": lambda folder: (folder / "manifest.json").write_text("[1]"),
     "no signature": lambda folder: edit_manifest(folder, "signature", None),
-    "a count of pixels": lambda folder: edit_manifest(folder, "value_counts", [5] * 256),
+    "a count of pixels": lambda folder: edit_manifest(folder, "class_counts", [5] * 256),
     "no array": lambda folder: (folder / "labels.npy").unlink(),
     "empty array": lambda folder: (folder / "images.npy").write_bytes(b""),
     "no array file": lambda folder: (folder / "images.npy").write_bytes(b"x" * 10000),
     "truncated": lambda folder: os.truncate(folder / "images.npy", 5000),
     "one byte missing": lambda folder: os.truncate(
-        folder / "values.npy", (folder / "values.npy").stat().st_size - 1),
+        folder / "value_counts.npy", (folder / "value_counts.npy").stat().st_size - 1),
     "a byte of an image": lambda folder: flip_byte(folder / "images.npy"),
     "a byte of a label": lambda folder: flip_byte(folder / "labels.npy"),
-    "a byte of the values": lambda folder: flip_byte(folder / "values.npy"),
+    "a byte of the values": lambda folder: flip_byte(folder / "value_counts.npy"),
     "a checksum": lambda folder: flip_byte(folder / "checks.npy"),
     "fewer records": lambda folder: np.save(folder / "labels.npy", np.zeros((11, *SIZE), np.uint8)),
     "objects": lambda folder: np.save(folder / "labels.npy", np.array([{}] * 12, object)),
@@ -239,7 +256,7 @@ def test_bad_pairs_are_named_and_leave_nothing(read, set_dirs, tmp_path):
 
 def test_no_byte_of_the_small_files_or_headers_may_change(read, cache_files):
     """Whatever byte is flipped, the cache is refused, never an error of another kind."""
-    signature = cache.sign(Pairs(), SIZE)
+    signature = cache.sign(Pairs(), reading.Decoding(SIZE))
     edit_manifest(cache_files, "signature", signature)
     shape = 12, SIZE
     cache.open_cache(cache_files, signature, *shape)
@@ -330,16 +347,19 @@ def test_load_data_gives_the_same_from_the_cache(main_dirs, tmp_path, monkeypatc
     for what in (MADE, REUSED):
         data = load_data()
         printed = capsys.readouterr().out
-        assert printed.count(what) == 2 and printed.endswith(table)
+        assert printed.count(what) == 1 and printed.endswith(table)
         assert data.keys() == plain.keys()
         for key, value in plain.items():
             assert np.array_equal(data[key], value), key
-    assert sorted(path.name.split("_")[0] for path in (tmp_path / "output/cache").iterdir()) == [
-        "training", "validation"]
+    assert [path.name.split("_")[0] for path in (tmp_path / "output/cache").iterdir()] == [
+        "training"]
+    monkeypatch.setattr(main, "SEED", 2)  # another split of the same pairs
+    load_data()
+    assert capsys.readouterr().out.count(REUSED) == 1
     monkeypatch.setattr(main, "CACHE_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("TF_CONFIG", '{"task": {"index": 1}}')
     load_data()
-    assert len(list((tmp_path / "elsewhere/worker_1").iterdir())) == 2
+    assert len(list((tmp_path / "elsewhere/worker_1").iterdir())) == 1
 
 
 def test_training_uses_stored_arrays_as_plain_ones(main_dirs, tmp_path):
@@ -410,6 +430,10 @@ def test_a_wrong_constant_or_lone_file_leaves_the_cache_alone(main_dirs, tmp_pat
 def test_a_cache_that_cannot_be_written_is_said_with_faulty_files(
         main_dirs, tmp_path, monkeypatch):
     """The training files are faulty, and then there is no room for the validation files."""
+    other = [tmp_path / name for name in ("images2", "labels2")]
+    for folder, copy, name in zip(main_dirs, other, ("IMAGE", "LABEL")):
+        shutil.copytree(folder, copy)
+        monkeypatch.setattr(main, f"VALIDATION_{name}_DIR", str(copy))
     for path in main_dirs[0].iterdir():
         path.write_bytes(b"")
     rooms = iter([10**12, 10**7])

@@ -28,13 +28,13 @@ def test_full_size_is_the_largest_height_and_width_upright(tmp_path):
     files = [save(tmp_path, "a.png", (20, 50)), save(tmp_path, "b.jpg", (30, 40)),
              save(tmp_path, "c.jpg", (60, 10), orientation=6)]
     (tmp_path / "d.png").write_bytes(b"damaged")
-    size, sizes = find_size(Pairs([*files, str(tmp_path / "d.png")], [None] * 4), "full")
+    size, sizes = find_size(Pairs("", "", [*files, str(tmp_path / "d.png")], [None] * 4), "full")
     assert size == (30, 60)
     assert sizes.tolist() == [[20, 50], [30, 40], [10, 60], [1, 1]]
 
 
 def test_a_given_size_is_that_of_all(tmp_path):
-    size, sizes = find_size(Pairs([save(tmp_path, "a.png", (20, 50))], [None]), (8, 9))
+    size, sizes = find_size(Pairs("", "", [save(tmp_path, "a.png", (20, 50))], [None]), (8, 9))
     assert size == (8, 9) and sizes.tolist() == [[8, 9]]
 
 

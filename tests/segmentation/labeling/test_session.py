@@ -35,6 +35,7 @@ from segmentation.labeling.session import add_class, label_path_of, open_session
 from segmentation.labeling.window import open_window
 
 ROOT = Path(__file__).resolve().parents[3]
+INFO = {"image_size": SIZE, "class_names": NAMES, "ignore_label": 255}  # of model.json
 
 
 def test_what_is_written_is_what_import_images_reads(window):
@@ -42,8 +43,8 @@ def test_what_is_written_is_what_import_images_reads(window):
         window.value = value
         click(window, *SQUARE)
         press_key(window, "enter", "right")
-    images, labels = import_images(
-        window.session.image_paths[0].parent, window.session.label_dir, SIZE, NAMES, 255)
+    images, labels, _ = import_images(
+        INFO, window.session.image_paths[0].parent, window.session.label_dir)
     assert images.shape == (3, *SIZE, 3)
     for label, value in zip(labels, (1, 2, 3)):
         assert np.array_equal(label, square_label(value))
@@ -62,7 +63,7 @@ def test_the_label_has_the_size_of_the_upright_image(tmp_path):
     press_key(window, "enter")
     with Image.open(tmp_path / "labels" / "photo.a.png") as file:
         assert file.size == (96, 128)
-    import_images(tmp_path / "images", tmp_path / "labels", (64, 64), NAMES, 255)
+    import_images(INFO, tmp_path / "images", tmp_path / "labels")
 
 
 @pytest.mark.parametrize("mode", ["L", "P"])
@@ -100,7 +101,7 @@ def test_images_and_labels_in_one_folder(tmp_path):
     assert len(window.session.image_paths) == 2 and window.session.index == 1
     click(window, *SQUARE)
     press_key(window, "enter")
-    assert len(import_images(tmp_path, tmp_path, SIZE, NAMES, 255)[0]) == 2
+    assert len(import_images(INFO, tmp_path, tmp_path)[0]) == 2
 
 
 def test_an_upper_case_label_is_opened_and_kept_in_place(folders):
