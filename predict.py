@@ -164,7 +164,7 @@ def save_results(folder, kinds, picture, image, mask, segmenter):
     with writing_to(folder):
         if "masks" in kinds:
             save_mask(make_place(folder / "masks", f"{picture.name}.png"), mask, segmenter.colors,
-                      segmenter.label_values)
+                      values=segmenter.label_values)
         if "overlays" in kinds:
             size = limit_size(mask.shape)
             if picture.path:  # its image may be smaller than the picture in the file

@@ -44,12 +44,12 @@ def overlay(image, mask, colors, opacity=OVERLAY_OPACITY):
     return np.where(mask[..., None] > 0, blend, image).astype(np.uint8)
 
 
-def save_mask(path, mask, colors, values=None, compress_level=None):
+def save_mask(path, mask, colors, compress_level=None, values=None):
     """Writes a mask as a palette PNG: the pixel is the class's label value, the palette its color.
 
-    Args: mask uint8 (height, width), class indices; colors uint8 (num_classes, 3); values, the
-        label value of each class, uint8 (num_classes,), or None: the indices themselves;
-        compress_level, 1 (fast) to 9, or None: the smallest file.
+    Args: mask uint8 (height, width), class indices; colors uint8 (num_classes, 3); compress_level,
+        1 (fast) to 9, or None: the smallest file; values, the label value of each class, uint8
+        (num_classes,), or None: the indices themselves.
     """
     value_of = np.arange(256, dtype=np.uint8)
     palette = color_mask(value_of, colors)
