@@ -45,7 +45,8 @@ MODEL_PATH = None  # None: model_int8.tflite in main.py's OUTPUT_DIR, or beside 
 DELEGATE = "auto"  # the Edge TPU if it is there; None: the CPU; a library's name: only that
 DEVICE = None  # which Edge TPU: None: the first; "usb", "pci", "usb:1". A list, ["usb:0", "usb:1"],
 # shares the pictures of a folder among them
-RUNTIME = None  # None: the first installed of "tflite-runtime", "ai-edge-litert", "tensorflow"
+RUNTIME = None  # "ai-edge-litert", "tflite-runtime" or "tensorflow"; None: what is installed, on
+# the Edge TPU first tflite-runtime, on the CPU first ai-edge-litert, which is much faster there
 THREADS = os.cpu_count() or 1  # of the CPU
 
 # Pictures
@@ -164,7 +165,7 @@ def save_results(folder, kinds, picture, image, mask, segmenter):
     with writing_to(folder):
         if "masks" in kinds:
             save_mask(make_place(folder / "masks", f"{picture.name}.png"), mask, segmenter.colors,
-                      values=segmenter.label_values)
+                      values=segmenter.label_values, safe=False)
         if "overlays" in kinds:
             size = limit_size(mask.shape)
             if picture.path:  # its image may be smaller than the picture in the file
@@ -296,5 +297,5 @@ def main():
 
 
 if __name__ == "__main__":
-    faulthandler.enable()  # where a library crashes, Python says at which line
+    faulthandler.enable(os.dup(2))  # where a library crashes, Python says at which line
     run_script(main)

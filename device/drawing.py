@@ -40,16 +40,17 @@ def overlay(image, mask, colors, opacity=OVERLAY_OPACITY):
 
     Args: image uint8 (height, width, 3), mask uint8 (height, width). Returns: uint8 like image.
     """
-    blend = (1 - opacity) * image + opacity * color_mask(mask, colors)
-    return np.where(mask[..., None] > 0, blend, image).astype(np.uint8)
+    covered, blend = mask > 0, image.copy()  # the rest of a picture is most of it
+    blend[covered] = (1 - opacity) * image[covered] + opacity * color_mask(mask[covered], colors)
+    return blend
 
 
-def save_mask(path, mask, colors, compress_level=None, values=None):
+def save_mask(path, mask, colors, compress_level=None, values=None, safe=True):
     """Writes a mask as a palette PNG: the pixel is the class's label value, the palette its color.
 
     Args: mask uint8 (height, width), class indices; colors uint8 (num_classes, 3); compress_level,
         1 (fast) to 9, or None: the smallest file; values, the label value of each class, uint8
-        (num_classes,), or None: the indices themselves.
+        (num_classes,), or None: the indices themselves; safe as for write_whole.
     """
     value_of = np.arange(256, dtype=np.uint8)
     palette = color_mask(value_of, colors)
@@ -60,7 +61,7 @@ def save_mask(path, mask, colors, compress_level=None, values=None):
     picture = Image.fromarray(value_of[mask])
     picture.putpalette(palette.tobytes())
     options = {"optimize": True} if compress_level is None else {"compress_level": compress_level}
-    write_whole(path, lambda file: picture.save(file, "PNG", **options))
+    write_whole(path, lambda file: picture.save(file, "PNG", **options), safe)
 
 
 def draw_overlay(image, mask, class_names, colors, caption=""):
@@ -81,7 +82,7 @@ def draw_overlay(image, mask, class_names, colors, caption=""):
 def save_overlay(path, image, mask, class_names, colors):
     """Saves what draw_overlay draws as a JPEG."""
     picture = draw_overlay(image, mask, class_names, colors)
-    write_whole(path, lambda file: picture.save(file, "JPEG", quality=90))
+    write_whole(path, lambda file: picture.save(file, "JPEG", quality=90), safe=False)
 
 
 def save_grid(path, rows, titles, class_names, colors, row_titles=None):

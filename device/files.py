@@ -92,18 +92,20 @@ def stem_of(path):
     return normalize_unicode(split_suffix(os.path.basename(path))[0])
 
 
-def write_whole(path, write):
+def write_whole(path, write, safe=True):
     """Writes a temporary file in the same folder, then renames it to path.
 
     So path holds the old content or the new one, never half of it, even when the power fails.
-    Args: path; write, a function that is given the open binary file.
+    Args: path; write, a function that is given the open binary file; safe, False for what can be
+        made again: no waiting until the disk has it, which takes an SD card long.
     """
     path = Path(path)
     temporary = path.with_name(path.name + ".part")
     with open(temporary, "wb") as file:
         write(file)
-        file.flush()
-        os.fsync(file.fileno())
+        if safe:
+            file.flush()
+            os.fsync(file.fileno())
     os.replace(temporary, path)
 
 

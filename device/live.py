@@ -15,7 +15,7 @@ from device.runtime import has_numpy_1
 from device.sources import Picture
 
 PICAMERA2 = "picamera2"  # the Raspberry Pi's camera module, which OpenCV can't open
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mjpeg")
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
 CAMERA_SIZE = (1280, 720)  # (width, height) that is asked of the camera module
 RECONNECT_SECONDS = 60  # how long a stream that stopped is tried again
 RETRY_SECONDS = 2  # between two tries

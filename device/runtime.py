@@ -5,6 +5,7 @@ import importlib
 import importlib.metadata
 import io
 import os
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,13 +13,14 @@ import numpy as np
 from device.errors import InputError, shorten
 from device.quiet import quiet_stderr
 
-# Name on PyPI: the module with Interpreter and load_delegate. The first that can be imported is
-# taken: tflite-runtime first, because it is only ever installed to match a certain libedgetpu.
+# Name on PyPI: the module with Interpreter and load_delegate. On the CPU the first that can be
+# imported is taken: ai-edge-litert runs the model 30 times as fast as tflite-runtime 2.14 (x86).
 RUNTIMES = {
-    "tflite-runtime": "tflite_runtime.interpreter",
     "ai-edge-litert": "ai_edge_litert.interpreter",
+    "tflite-runtime": "tflite_runtime.interpreter",
     "tensorflow": "tensorflow.lite.python.interpreter",
 }
+EDGETPU_RUNTIME = "tflite-runtime"  # taken first there: it is installed to match a libedgetpu
 
 
 class Runtime(NamedTuple):
@@ -32,11 +34,12 @@ class Runtime(NamedTuple):
         return f"{self.name} {self.version}"
 
 
-def load_runtime(name=None, say=print):
+def load_runtime(name=None, for_edgetpu=False, say=print):
     """Imports a TFLite runtime.
 
-    Args: name, a key of RUNTIMES, or None: the first that can be imported; say, a function that is
-        given a sentence for each runtime that is installed, but can't be imported.
+    Args: name, a key of RUNTIMES, or None: the first that can be imported; for_edgetpu, True: of
+        these EDGETPU_RUNTIME before the others; say, a function that is given a sentence for each
+        runtime that is installed, but can't be imported.
     Returns: Runtime. Raises: InputError where there is none, with the reasons and the remedy.
     """
     if name is not None and name not in RUNTIMES:
@@ -44,21 +47,38 @@ def load_runtime(name=None, say=print):
                          f"{', '.join(RUNTIMES)}.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own notes hide our lines
     broken = []
-    for package in RUNTIMES if name is None else [name]:
+    order = sorted(RUNTIMES, key=lambda package: for_edgetpu and package != EDGETPU_RUNTIME)
+    for package in order if name is None else [name]:
         try:
-            # With a numpy that it was not built for, a runtime prints 46 lines before it fails.
-            with contextlib.redirect_stderr(io.StringIO()), quiet_stderr():
+            with hold_numpy_lines(), quiet_stderr():
                 module = importlib.import_module(RUNTIMES[package])
+                runtime = Runtime(package, find_version(package, module), module)
+                check_numpy(runtime)
         except Exception as error:  # SystemError, AttributeError, ...: whatever C code raises
             if not _is_missing(error, RUNTIMES[package]):
                 broken.append(describe_failure(package, error))
             continue
         for sentence in broken:
             say(f"{sentence} {package} is used instead.")
-        return Runtime(package, find_version(package, module), module)
+        return runtime
     missing = f"{name} is not" if name else "No TFLite runtime is"
     raise InputError(" ".join(broken)
                      or f"{missing} installed: pip install {name or 'ai-edge-litert'}.")
+
+
+def hold_numpy_lines():
+    """Holds back the 46 lines that a runtime prints before it fails with another numpy."""
+    return contextlib.redirect_stderr(io.StringIO())
+
+
+def check_numpy(runtime):
+    """Raises SystemError for the last tflite-runtime on PyPI and numpy 2.
+
+    It can be imported, but fails when it opens a model: too late to take another one.
+    """
+    if runtime.name == "tflite-runtime" and not has_numpy_1() and re.match(
+            r"(1|2\.\d|2\.1[0-4])\.", runtime.version):
+        raise SystemError("built for numpy 1")
 
 
 def _is_missing(error, module):

@@ -52,7 +52,7 @@ class Segmenter:
             keep_aspect, delegate, threads or os.cpu_count() or 1, say)
         self._lock, self._lost = threading.Lock(), []
         self._files = find_model_files(model)
-        self._runtime = load_runtime(runtime, say)
+        self._runtime_name = runtime
         self.is_on_edgetpu = False
         reason = self._open_on_edgetpu(device)
         if not self.is_on_edgetpu:
@@ -69,12 +69,13 @@ class Segmenter:
             return "DELEGATE is None."
         if path is None:
             return self._files.reason
+        runtime = load_runtime(self._runtime_name, True, self._say)
         # Said beforehand: a libedgetpu of another version ends Python with a segmentation fault.
         self._say(f"Trying the Edge TPU: {name_library(self._delegate)}"
-                  f"{f', device {device}' if device else ''}, with {self._runtime} ...")
+                  f"{f', device {device}' if device else ''}, with {runtime} ...")
         try:
-            library = load_delegate(self._runtime, self._delegate, device)
-            self._interpreter = open_model(path, self._threads, library, self._runtime)
+            library = load_delegate(runtime, self._delegate, device)
+            self._interpreter = open_model(path, self._threads, library, runtime)
         except InputError as error:
             return str(error)
         self.path, self.is_on_edgetpu = path, True
@@ -89,9 +90,10 @@ class Segmenter:
         if path is None:
             raise InputError(f"{self._files.compiled} is compiled for the Edge TPU and runs "
                              f"nowhere else. {self._files.reason} {reason}")
-        self._interpreter = open_model(path, self._threads, None, self._runtime)
+        runtime = load_runtime(self._runtime_name, say=self._say)
+        self._interpreter = open_model(path, self._threads, None, runtime)
         self.path, self.is_on_edgetpu = path, False
-        self._say(f"On the CPU: {path}, with {self._runtime}. {reason}")
+        self._say(f"On the CPU: {path}, with {runtime}. {reason}")
 
     def run(self, image):
         """Runs the model on an image uint8 (height, width, 3) of its own size.

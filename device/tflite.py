@@ -1,6 +1,7 @@
 """Opens a .tflite, runs it on one image, and turns its logits into a mask."""
 
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from device.images import PIXEL_SCALE
 from device.model_files import COMPILED_OPERATION
 from device.model_info import MAX_CLASSES
 from device.quiet import quiet_stderr
-from device.runtime import describe_failure, load_runtime
+from device.runtime import describe_failure, hold_numpy_lines, load_runtime
 from device.tflite_file import check_file
 
 
@@ -30,7 +31,8 @@ def open_model(path, threads=1, delegate=None, runtime=None):
         raise InputError(f"{path} can't be opened as a .tflite model: {error}") from None
     try:
         # tf.lite's runtime is only taken where there is no other.
-        with warnings.catch_warnings(), quiet_stderr():
+        with warnings.catch_warnings(), hold_numpy_lines(), (
+                quiet_stderr() if delegate is None else nullcontext()):  # libedgetpu may crash
             warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated")
             interpreter = runtime.module.Interpreter(
                 model_path=str(path), num_threads=threads, experimental_delegates=delegates)

@@ -54,7 +54,7 @@ def models(tmp_path_factory):
 def edgetpu(monkeypatch):
     """Stands in for libedgetpu and an Edge TPU on Linux."""
     stand_in = EdgeTPU()
-    monkeypatch.setattr(segmenter, "load_runtime", lambda name=None, say=None: stand_in.runtime)
+    monkeypatch.setattr(segmenter, "load_runtime", lambda *_, **__: stand_in.runtime)
     monkeypatch.setattr(ctypes, "CDLL", lambda library: None)
     monkeypatch.setattr(platform, "system", lambda: "Linux")
     return stand_in

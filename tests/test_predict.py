@@ -188,7 +188,7 @@ def test_only_unreadable_images(model, capsys):
     ({"IMAGES": "nowhere.mp4"}, "There is no video .*nowhere.mp4"),
     ({"ALERT": {"duck": 0.1}}, "ALERT names duck, but the model's classes are ground, red, blue"),
     ({"ALERT": {"red": 7}}, "names and shares from 0 to 1"),
-    ({"RUNTIME": "caffe"}, "RUNTIME is 'caffe', but it must be None or one of tflite-runtime"),
+    ({"RUNTIME": "caffe"}, "RUNTIME is 'caffe', but it must be None or one of ai-edge-litert"),
     ({"VIEW": "browser"}, "VIEW is 'browser', but it must be"),
     ({"MODEL_PATH": "nowhere"}, "on a device, copy the whole folder output/device"),
 ])
@@ -202,7 +202,7 @@ def test_wrong_constants(model, monkeypatch, change, sentence):
 
 
 def test_a_full_disk_is_a_sentence(model, monkeypatch):
-    def fail(*arguments):
+    def fail(*_, **__):
         raise OSError(28, "No space left on device")
 
     write_image("a.png", draw_blocks())
@@ -300,10 +300,10 @@ def test_a_stick_that_is_pulled_out_at_the_third_picture(model, edgetpu, monkeyp
     monkeypatch.setattr(predict, "DELEGATE", delegate)
     save = predict.save_mask
 
-    def pull_out(path, *arguments):
+    def pull_out(path, *arguments, **options):
         if path.name == "b.png":
             edgetpu.invoke = RuntimeError("Could not submit bulk transfer")
-        save(path, *arguments)
+        save(path, *arguments, **options)
 
     monkeypatch.setattr(predict, "save_mask", pull_out)
     assert predict.main() == code

@@ -38,6 +38,14 @@ def test_a_broken_runtime_is_passed_over_with_a_sentence(packages, monkeypatch, 
     assert capsys.readouterr().err == ""  # none of the 46 lines
 
 
+def test_the_edge_tpu_prefers_the_runtime_that_matches_its_library(packages, monkeypatch):
+    monkeypatch.setattr(runtime, "EDGETPU_RUNTIME", "second")
+    monkeypatch.setattr(runtime, "RUNTIMES", {"works": "works.interpreter", "second": "works"})
+    assert runtime.load_runtime().name == "works"
+    assert runtime.load_runtime(for_edgetpu=True).name == "second"
+    assert runtime.load_runtime("works", for_edgetpu=True).name == "works"
+
+
 def test_a_broken_runtime_that_is_asked_for(packages, monkeypatch):
     monkeypatch.setattr(np, "__version__", "2.4.6")
     with pytest.raises(InputError, match=r'built for numpy 1.*pip install "numpy<2"\.$'):
@@ -55,3 +63,16 @@ def test_no_runtime(monkeypatch):
         runtime.load_runtime("b")
     with pytest.raises(InputError, match="RUNTIME is 'c', but it must be None or one of a, b"):
         runtime.load_runtime("c")
+
+
+@pytest.mark.parametrize("version, numpy_version, fails", [
+    ("2.14.0", "2.4.6", True), ("2.7.0", "2.0.2", True), ("2.14.0", "1.26.4", False),
+    ("2.17.1", "2.4.6", False)])
+def test_one_that_fails_only_when_it_opens_a_model(monkeypatch, version, numpy_version, fails):
+    monkeypatch.setattr(np, "__version__", numpy_version)
+    found = runtime.Runtime("tflite-runtime", version, None)
+    if fails:
+        with pytest.raises(SystemError):
+            runtime.check_numpy(found)
+    else:
+        runtime.check_numpy(found)
