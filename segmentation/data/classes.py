@@ -41,7 +41,8 @@ def read_class_names(label_dir):
     if len(names) > 1 and all(NUMBERED_LINE.match(name) for name in names):
         raise InputError(f"{path} numbers its lines ({list_names(names[:2])}): write the names "
                          f"alone, the first for value 0.")
-    if COLOR_LINE.search(names[-1]) or HEADER_LINE.fullmatch(names[0]):
+    is_header = HEADER_LINE.fullmatch(names[0]) is not None
+    if is_header or all(map(COLOR_LINE.search, names)):
         raise InputError(f"{path} is a table ({names[0]!r}, {names[-1]!r}): write one class name a "
                          f"line and nothing else.")
     return names
