@@ -50,6 +50,7 @@ def test_other_sizes_name_the_nearest_valid_ones(size, nearest):
         get_model(size, 2, weights=None)
 
 
+@pytest.mark.slow
 def test_frozen_encoder_and_its_batch_normalization_never_move(shared):
     model = get_model((32, 64), 2, weights=shared / WEIGHTS_FILE, decoder_filters=FILTERS)
     encoder = model.get_layer("encoder")

@@ -116,6 +116,7 @@ def test_batch_size_may_vary_in_one_function(decoder):
                                    atol=1e-4)
 
 
+@pytest.mark.slow
 def test_same_training(decoder):
     """Ten steps from the same start end at the same loss."""
     start, features = decoder.get_weights(), make_features(2)
