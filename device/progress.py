@@ -12,7 +12,7 @@ def say(text):
 
 
 class Progress:
-    """Prints how far long work is, at most every PROGRESS_SECONDS."""
+    """Prints how far long work is, at most every PROGRESS_SECONDS; count None: without end."""
 
     def __init__(self, title, count):
         self.title, self.count, self.shown = title, count, time.monotonic()
@@ -22,7 +22,8 @@ class Progress:
         now = time.monotonic()
         if now - self.shown > PROGRESS_SECONDS:
             self.shown = now
-            print(f"{self.title}: {done} of {self.count}", file=sys.stderr, flush=True)
+            total = "" if self.count is None else f" of {self.count}"
+            print(f"{self.title}: {done}{total}", file=sys.stderr, flush=True)
 
 
 class StepClock:
