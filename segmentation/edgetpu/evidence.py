@@ -6,7 +6,8 @@ The lists of evidence.json:
     left              operations seen left on the CPU, with the log's words
     refused           files that the compiler refused, with the log's words
     subgraphs         what the logs show of operations behind one on the CPU
-    builds            whole models timed on a USB stick: bytes, multiply-accumulates, milliseconds
+    builds            whole models timed on a USB stick: bytes, multiply-accumulates (macs, and
+                      padded_macs with output channels rounded up to 64), milliseconds
     tf25_max_version  highest version -> the builtin operations that TensorFlow 2.5.3 knows so far
     coral_ops         the operations on coral.ai's list (its LSTM is the unidirectional one)
 docs/edgetpu.md says how to add a log.
@@ -27,7 +28,7 @@ CORAL_OPS = frozenset(EVIDENCE["coral_ops"])
 COMPILED_OP = "edgetpu-custom-op"
 KNOWN_CUSTOM_OPS = {  # in TF 2.5's own interpreter, and what was seen left on the CPU
     "AudioSpectrogram", "Mfcc",
-    *(row["operation"] for row in EVIDENCE["left"] if row.get("note") == "custom")}
+    *(row["operation"] for row in EVIDENCE["left"] if row.get("custom"))}
 # Positions in an operation's list of inputs: weights and bias; a shape.
 WEIGHT_INPUTS = {
     "CONV_2D": (1, 2), "DEPTHWISE_CONV_2D": (1, 2), "FULLY_CONNECTED": (1, 2),

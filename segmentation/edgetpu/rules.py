@@ -5,6 +5,7 @@ sizes are in sizes.py, what lies behind an operation on the CPU in partition.py.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 from segmentation.edgetpu.evidence import (
@@ -136,7 +137,7 @@ def free_dimension(op):
 def softmax_on_a_map(op):
     """Documented for one dimension; one log has it mapped on a map, with shapes unknown."""
     if op.name == "SOFTMAX" and any(math.prod(tensor.shape[:-1]) > 1 for tensor in op.activations):
-        return "documented for one dimension only", "coral.ai"
+        return "documented for one dimension only, though one log has it mapped over a map", "coral.ai"
 
 
 def fused_activation(op):
@@ -219,7 +220,7 @@ def unseen_transpose_conv(op):
 class Rule(NamedTuple):
     """A rule, its verdict, and what the project's user changes against it."""
 
-    check: object  # Op -> None or (reason, source)
+    check: Callable  # Op -> None or (reason, source)
     verdict: str
     remedy: str = ""
 
@@ -228,7 +229,7 @@ SMALLER = "a smaller IMAGE_SIZE or DECODER_FILTERS in main.py"
 CONVERT = "convert with tflite_convert.py, which fixes the batch at 1"
 REPAIR = "unfuse_activations repairs it with the same output, as tflite_convert.py does"
 HEAD = "end the model at the logits: predict.py takes the largest on the host"
-RULES = (
+RULES = (  # the worst verdict first
     Rule(newer_than_the_compiler, "REFUSED"),
     Rule(fused_without_effect, "REFUSED", REPAIR),
     Rule(fused_with_effect, "REFUSED", REPAIR),
@@ -257,8 +258,6 @@ RULES = (
     Rule(larger_than_seen, "RISK", SMALLER),
     Rule(large_activation, "NOTE"),
 )
-
-
 BEHIND = Finding(
     "RISK", "behind an operation on the CPU: by default the compiler maps one part of the graph, "
     "the first, and leaves this too (so in MoveNet and DeepLab); with its option -a logs show more "
@@ -268,9 +267,8 @@ BEHIND = Finding(
 def judge_graph(graph):
     """Writes the findings of every operation of a graph that is not compiled yet."""
     for op in graph.ops:
-        op.findings = list(apply_rules(op))
-    left = {place for place, op in enumerate(graph.ops)
-            if any(finding.verdict in ("CPU", "REFUSED") for finding in op.findings)}
+        op.findings = apply_rules(op)
+    left = {place for place, op in enumerate(graph.ops) if op.findings and op.verdict == "CPU"}
     for place in find_behind(graph.ops, left):
         op = graph.ops[place]
         op.findings = [found for found in op.findings if found.verdict != "NOTE"] + [BEHIND]
@@ -279,13 +277,13 @@ def judge_graph(graph):
 
 
 def apply_rules(op):
-    """Yields the findings of all rules on an operation."""
-    worse = False
+    """Returns the findings of the worst verdict that the rules have on an operation."""
+    findings = []
     for rule in RULES:
         found = rule.check(op)
-        if found and not (worse and rule.verdict in ("RISK", "NOTE")):
-            yield Finding(rule.verdict, *found, find_remedy(op, rule))
-            worse = worse or rule.verdict in ("REFUSED", "CPU")
+        if found and (not findings or findings[0].verdict == rule.verdict):
+            findings.append(Finding(rule.verdict, *found, find_remedy(op, rule)))
+    return findings
 
 
 def find_remedy(op, rule):

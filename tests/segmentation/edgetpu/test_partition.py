@@ -53,3 +53,8 @@ def test_float_in_the_middle_is_not():
     assert verdicts(report) == {
         "RELU": "OK", "DEQUANTIZE": "CPU", "QUANTIZE": "CPU", "TANH": "RISK"}
     assert "Tolerable" not in report["sentence"]
+
+
+def test_a_refused_operation_leaves_the_others_as_they_are():
+    report = check_model(chain("RELU", "GELU", "TANH", types=["INT8"] * 4))
+    assert verdicts(report) == {"RELU": "OK", "GELU": "REFUSED", "TANH": "OK"}
