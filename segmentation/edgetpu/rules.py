@@ -137,7 +137,7 @@ def free_dimension(op):
 def softmax_on_a_map(op):
     """Documented for one dimension; one log has it mapped on a map, with shapes unknown."""
     if op.name == "SOFTMAX" and any(math.prod(tensor.shape[:-1]) > 1 for tensor in op.activations):
-        return "documented for one dimension only, though one log has it mapped over a map", "coral.ai"
+        return "documented for one dimension; one log has it mapped over a map", "yolov8n 224"
 
 
 def fused_activation(op):
