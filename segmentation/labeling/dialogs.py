@@ -1,10 +1,17 @@
 """What is asked before the window opens: the folders and the class names."""
 
+import json
+
 import matplotlib.pyplot as plt
 from matplotlib.backend_bases import FigureManagerBase
 
 from device.errors import InputError
-from segmentation.data.classes import CLASS_NAMES_FILE, read_class_names
+from device.files import find_images, write_json
+from segmentation.data.classes import CLASS_NAMES_FILE, name_classes, read_class_names
+from segmentation.data.reading import read_label_values
+from segmentation.labeling.class_list import DEFAULT_CLASS_NAMES
+
+FOLDERS_FILE = "labeling_folders.json"  # in OUTPUT_DIR: the folders of the last session
 
 
 def check_display():
@@ -36,37 +43,121 @@ def open_dialogs():
     return root
 
 
-def ask_folder(title, constant):
+# ---- folders ---------------------------------------------------------------------------------
+
+
+def ask_folder(title, constant, check, proposed=None):
     """Asks for a folder, in a dialog where there can be one, else in the terminal.
 
+    Args: check(folder) raises InputError where it can't be used; that is said at once, and asked
+        again. proposed, the folder of the last session, or None.
     Raises: InputError where no answer is given.
     """
     root = open_dialogs()
-    if root is not None:
-        from tkinter import filedialog
-        folder = filedialog.askdirectory(parent=root, title=title, mustexist=False)
-        root.destroy()
+    try:
+        while True:
+            folder = _ask_path(root, title, proposed)
+            if not folder:
+                raise InputError(f"{title}: none was chosen; choose one, or set {constant}.")
+            try:
+                check(folder)
+                return folder
+            except InputError as error:
+                _tell(root, str(error))
+    finally:
+        if root is not None:
+            root.destroy()
+
+
+def _ask_path(root, title, proposed):
+    if root is None:
+        default = f" [{proposed}]" if proposed else ""
+        return _ask_in_terminal(f"{title}{default}") or proposed
+    from tkinter import filedialog
+    return filedialog.askdirectory(parent=root, title=title, initialdir=proposed, mustexist=False)
+
+
+def _tell(root, sentence):
+    if root is None:
+        print(sentence)
     else:
-        folder = _ask_in_terminal(title)
-    if not folder:
-        raise InputError(f"{title}: none was chosen; choose one, or set {constant}.")
-    return folder
+        from tkinter import messagebox
+        messagebox.showerror("This can't be used", sentence, parent=root)
 
 
-def ask_class_names(label_dir):
-    """Asks for the class names where classes.txt does not say them; an empty answer is None."""
+def read_last_folders(output_dir):
+    """Returns the folders (images, labels) of the last session, or (None, None)."""
+    try:
+        last = json.loads((output_dir / FOLDERS_FILE).read_text(encoding="utf-8"))
+        return str(last["images"]), str(last["labels"])
+    except (OSError, ValueError, TypeError, KeyError):  # it is a proposal only
+        return None, None
+
+
+def remember_folders(output_dir, image_dir, label_dir):
+    """Notes the folders for the next start; where that can't be written, there is no proposal."""
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        write_json(output_dir / FOLDERS_FILE, {"images": str(image_dir), "labels": str(label_dir)})
+    except OSError as error:
+        print(f"The folders are not remembered for the next start ({error.strerror}).")
+
+
+# ---- classes ---------------------------------------------------------------------------------
+
+
+def ask_class_names(label_dir, ignore_label=255):
+    """Asks for the class names where classes.txt does not say them.
+
+    The background is added by itself. Labels that are there already need a name for each class:
+    they are proposed, and fewer are not taken.
+    Returns: list of names, background first, or None for an empty answer.
+    """
     if read_class_names(label_dir):
         return None
-    title = f"Class names, separated by commas, the background first (no {CLASS_NAMES_FILE} yet)"
+    held = _names_of_labels(label_dir, ignore_label)
+    proposed = held or list(DEFAULT_CLASS_NAMES)
+    title = (f"Class names, separated by commas; {DEFAULT_CLASS_NAMES[0]} (class 0) is added by "
+             f"itself ({CLASS_NAMES_FILE} does not exist yet)")
+    if held:
+        title = f"The labels hold {len(held) - 1} class(es) besides the background. {title}"
     root = open_dialogs()
-    if root is not None:
-        from tkinter import simpledialog
-        answer = simpledialog.askstring("Classes", title, parent=root,
-                                        initialvalue="background, object")
-        root.destroy()
-    else:
-        answer = _ask_in_terminal(title)
-    return [name.strip() for name in (answer or "").split(",") if name.strip()] or None
+    try:
+        while True:
+            names = complete_names(_ask_text(root, title, ", ".join(proposed[1:])))
+            if names is None or len(names) >= len(held):
+                return names
+            _tell(root, f"The labels hold the classes 0 to {len(held) - 1}: give "
+                        f"{len(held) - 1} names, not {len(names) - 1}.")
+    finally:
+        if root is not None:
+            root.destroy()
+
+
+def complete_names(answer):
+    """Returns the names of an answer like "duck, swan", background first, or None for no names."""
+    names = [name.strip() for name in (answer or "").split(",") if name.strip()]
+    if not names:
+        return None
+    background = DEFAULT_CLASS_NAMES[0]
+    return names if names[0].lower() == background else [background, *names]
+
+
+def _names_of_labels(label_dir, ignore_label):
+    """Returns a name for each class that the labels in a folder hold, [] where there is none."""
+    try:
+        paths = [path for path in find_images(label_dir) if path.suffix.lower() == ".png"]
+        names = name_classes(read_label_values(paths), None, None, ignore_label)
+    except InputError:  # said where the label is opened
+        return []
+    return names if len(names) > 1 else []
+
+
+def _ask_text(root, title, proposed):
+    if root is None:
+        return _ask_in_terminal(f"{title} [{proposed}]") or proposed
+    from tkinter import simpledialog
+    return simpledialog.askstring("Classes", title, parent=root, initialvalue=proposed)
 
 
 def _ask_in_terminal(title):

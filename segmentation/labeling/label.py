@@ -1,7 +1,6 @@
-"""A label under work: strokes painted into it, undo and redo. Plain NumPy and Pillow.
+"""A label under work: strokes painted into it, undo and redo. Plain NumPy.
 
-Points are (x, y) in pixels of the upright image, (0, 0) is the center of the first pixel. A region
-is (top, left, mask), mask bool.
+A region is (top, left, mask), mask bool, as segmentation/labeling/raster.py makes them.
 """
 
 import zlib
@@ -10,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from device.errors import InputError
 
@@ -30,6 +28,7 @@ class Step(NamedTuple):
     top: int
     left: int
     packed: Packed
+    corners: tuple  # of the polygon or line that was painted, to be corrected after an undo
 
 
 @dataclass
@@ -42,74 +41,49 @@ class Drawing:
     undo_steps: deque = field(default_factory=lambda: deque(maxlen=MAX_UNDO_STEPS))
     redo_steps: list = field(default_factory=list)
     depth: int = 0  # strokes taken minus strokes undone
+    version: int = 0  # grows with every change
+    on_disk: np.ndarray | Packed | None = None  # the label as it was last read or written
+    stamp: tuple | None = None  # time and size of the label file then; None: there was none
 
 
-def polygon_region(points, size):
-    """Rasterises a polygon: its inside and its border, by Pillow's even-odd rule.
-
-    Args: points, at least one (x, y); size (height, width) of the label.
-    Returns: region, cut off at the label's edges.
-    """
-    corners = np.rint(np.asarray(points, np.float64)).astype(int)
-    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
-    return _draw_region((top, left, bottom, right), size, lambda draw, origin: draw.polygon(
-        [tuple(corner) for corner in (corners - origin).tolist()], fill=1))
-
-
-def stroke_region(points, diameter, size):
-    """Rasterises a brush stroke: a disk of the diameter, in image pixels, along the points.
-
-    Returns: region, cut off at the label's edges.
-    """
-    path, diameter = np.rint(np.asarray(points, np.float64)).astype(int), max(1, round(diameter))
-    (left, top), (right, bottom) = path.min(axis=0) - diameter, path.max(axis=0) + diameter
-
-    def draw_stroke(draw, origin):
-        """Draws the path in a picture whose corner lies at the origin."""
-        corners = [tuple(corner) for corner in (path - origin).tolist()]
-        draw.point(corners, fill=1)  # Pillow draws no ellipse of a single pixel
-        if len(corners) > 1:
-            draw.line(corners, fill=1, width=diameter)
-        before = diameter // 2  # the disk has diameter pixels across, this many left of the center
-        for x, y in corners:
-            draw.ellipse((x - before, y - before, x - before + diameter - 1,
-                          y - before + diameter - 1), fill=1)
-
-    return _draw_region((top, left, bottom, right), size, draw_stroke)
-
-
-def _draw_region(box, size, draw_shape):
-    """Draws into the part of a box (top, left, bottom, right; inclusive) that is on the label."""
-    top, left = max(0, int(box[0])), max(0, int(box[1]))
-    height, width = min(size[0], int(box[2]) + 1) - top, min(size[1], int(box[3]) + 1) - left
-    if height <= 0 or width <= 0:
-        return 0, 0, np.zeros((0, 0), bool)
-    canvas = Image.new("L", (width, height))
-    draw_shape(ImageDraw.Draw(canvas), np.array((left, top)))
-    return top, left, np.asarray(canvas).view(bool)
-
-
-def paint(drawing, region, value):
+def paint(drawing, region, value, lock=False, corners=()):
     """Sets the region to a class index as one step that can be undone.
 
-    Returns: whether any pixel changed; where none did, no step is taken.
+    Args: lock, whether only background is painted over; corners, see Step.
+    Returns: the rectangle that changed (top, left, height, width), or None; then no step is taken.
     """
     top, left, mask = region
     part = drawing.label[top:top + mask.shape[0], left:left + mask.shape[1]]
-    changed = mask & (part != value)
+    changed = mask & (part == 0 if lock and value else part != value)
     rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
     if not len(rows):
-        return False
+        return None
     inside = np.s_[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
-    _remember(drawing, top + rows[0], left + columns[0], part[inside])
+    _remember(drawing, top + rows[0], left + columns[0], part[inside], corners)
     part[inside][changed[inside]] = value
-    return True
+    return int(top + rows[0]), int(left + columns[0]), *part[inside].shape
+
+
+def put_part(drawing, top, left, part):
+    """Puts a rectangle of a label, uint8 (height, width), as one step that can be undone."""
+    height, width = part.shape
+    _remember(drawing, top, left, drawing.label[top:top + height, left:left + width], ())
+    drawing.label[top:top + height, left:left + width] = part
 
 
 def replace_label(drawing, label):
     """Puts a whole label in place of the present one as one step that can be undone."""
-    _remember(drawing, 0, 0, drawing.label)
-    drawing.label[...] = label
+    put_part(drawing, 0, 0, label)
+
+
+def shift_label(label, down, right):
+    """Returns the label moved by whole pixels; 0 where nothing comes in, what leaves is cut off."""
+    height, width = label.shape
+    moved = np.zeros_like(label)
+    if abs(down) < height and abs(right) < width:
+        moved[max(0, down):height + min(0, down), max(0, right):width + min(0, right)] = \
+            label[max(0, -down):height - max(0, down), max(0, -right):width - max(0, right)]
+    return moved
 
 
 def declare_background(drawing):
@@ -120,35 +94,37 @@ def declare_background(drawing):
     if drawing.label.any():
         raise InputError("Something is painted here: undo or erase it first.")
     if not has_label(drawing):
-        _remember(drawing, 0, 0, drawing.label[:0])
+        _remember(drawing, 0, 0, drawing.label[:0], ())
 
 
-def _remember(drawing, top, left, content):
-    drawing.undo_steps.append(Step(int(top), int(left), pack(content)))
+def _remember(drawing, top, left, content, corners):
+    drawing.undo_steps.append(Step(int(top), int(left), pack(content), tuple(corners)))
     drawing.redo_steps.clear()
     drawing.depth += 1
+    drawing.version += 1
 
 
 def undo(drawing):
-    """Takes the last step back; returns whether there was one."""
+    """Takes the last step back; returns it, or None where there is none."""
     return _exchange(drawing, drawing.undo_steps, drawing.redo_steps, -1)
 
 
 def redo(drawing):
-    """Takes the step again that was undone last; returns whether there was one."""
+    """Takes the step again that was undone last; returns it, or None where there is none."""
     return _exchange(drawing, drawing.redo_steps, drawing.undo_steps, 1)
 
 
 def _exchange(drawing, source, target, change):
     if not source:
-        return False
+        return None
     step = source.pop()
     height, width = step.packed.shape
     part = drawing.label[step.top:step.top + height, step.left:step.left + width]
-    target.append(Step(step.top, step.left, pack(part)))
+    target.append(step._replace(packed=pack(part)))
     part[...] = unpack(step.packed)
     drawing.depth += change
-    return True
+    drawing.version += 1
+    return step
 
 
 def pack(content):
@@ -159,6 +135,20 @@ def pack(content):
 def unpack(packed):
     """Returns the array that pack was given."""
     return np.frombuffer(bytearray(zlib.decompress(packed.content)), np.uint8).reshape(packed.shape)
+
+
+def park(drawing):
+    """Packs a drawing whose image is not at hand."""
+    for name in ("label", "on_disk"):
+        if isinstance(getattr(drawing, name), np.ndarray):
+            setattr(drawing, name, pack(getattr(drawing, name)))
+
+
+def unpark(drawing):
+    """Unpacks a drawing again."""
+    for name in ("label", "on_disk"):
+        if isinstance(getattr(drawing, name), Packed):
+            setattr(drawing, name, unpack(getattr(drawing, name)))
 
 
 def has_label(drawing):

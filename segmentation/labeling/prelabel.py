@@ -7,6 +7,10 @@ from device.images import read_image
 from device.model_info import read_model_info
 from device.tflite import most_likely_classes
 from segmentation.labeling.label import replace_label
+from segmentation.labeling.loading import forget_loaded
+from segmentation.labeling.review import mark_unreviewed
+from segmentation.labeling.saving import write_label
+from segmentation.labeling.session import label_path_of
 
 
 def load_predictor(output_dir, class_names, load_model):
@@ -43,15 +47,60 @@ def get_predictor(session):
     return session.predictor[1]
 
 
-def prelabel(session):
-    """Fills the current label with the model's prediction, as one step that can be undone.
+def read_logits(session):
+    """Returns the model's logits of the current image, float32 (height, width, classes).
 
     Raises: InputError as load_predictor does.
     """
-    logits = get_predictor(session)(session.picture.image_path)
+    picture, predict = session.picture, get_predictor(session)
+    if picture.logits is None or picture.logits[0] != session.predictor[0]:
+        picture.logits = session.predictor[0], predict(picture.image_path)
+    return picture.logits[1]
+
+
+def prelabel(session):
+    """Fills the current label with the model's prediction where nothing is painted.
+
+    One step that can be undone. A label that only the model has seen is replaced as a whole.
+    Raises: InputError as load_predictor does.
+    """
     drawing = session.picture.drawing
-    box = (0, 0, logits.shape[1], logits.shape[0])
-    replace_label(drawing, most_likely_classes(logits, drawing.label.shape, box))
+    classes = predict_classes(read_logits(session), drawing.label.shape)
+    if session.picture.image_path not in session.unreviewed:
+        classes = np.where(drawing.label == 0, classes, drawing.label)
+    replace_label(drawing, classes)
+
+
+def predict_classes(logits, size):
+    """Returns the most likely class of each pixel, uint8 of size (height, width)."""
+    return most_likely_classes(logits, size, (0, 0, logits.shape[1], logits.shape[0]))
+
+
+def prelabel_all(session, report):
+    """Saves the model's prediction as the label of every image without one, to be reviewed.
+
+    Args: report(done, count), called after each image; where it returns False, no more are filled.
+    Returns: the image paths that were labeled. Raises: InputError as load_predictor does.
+    """
+    predict, filled = get_predictor(session), []
+    here = session.picture.image_path
+    waiting = [path for path in session.image_paths if path not in session.labeled and path != here]
+    for done, image_path in enumerate(waiting, 1):
+        try:
+            size = read_image(image_path).shape[:2]
+            classes = predict_classes(predict(image_path), size)
+            write_label(session, label_path_of(session, image_path), classes)
+        except InputError:
+            continue  # it is skipped, and said, when it is opened
+        except OSError as error:
+            raise InputError(f"No label can be written ({error.strerror}): make room.") from error
+        session.labeled.add(image_path)
+        mark_unreviewed(session, image_path)
+        filled.append(image_path)
+        if report(done, len(waiting)) is False:
+            break
+    forget_loaded(session, filled)
+    return filled
 
 
 def measure_uncertainty(logits):

@@ -1,11 +1,16 @@
-"""What the window shows besides the picture: the status line, the help, the title; its layout."""
+"""Everything the window shows, its layout, and what is drawn anew where something changed."""
 
+from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea, VPacker
 from matplotlib.patheffects import withStroke
 
-from segmentation.labeling.keys import HINTS, format_help
-from segmentation.labeling.panel import draw_panel
+from segmentation.labeling.bars import bar_state, fill_bar, fill_status, status_state
+from segmentation.labeling.display import View, show_view
+from segmentation.labeling.keys import format_help
+from segmentation.labeling.panel import fill_panel, panel_state
 from segmentation.labeling.session import describe_position
 from segmentation.labeling.style import (
+    ACCENT,
+    BAR_HEIGHT,
     DARK,
     DOTS_PER_INCH,
     FAINT,
@@ -14,63 +19,115 @@ from segmentation.labeling.style import (
     PANEL_WIDTH,
     STATUS_HEIGHT,
 )
-from segmentation.labeling.viewport import View
+
+HELP_POINTS, HELP_ROOM = 8, (960, 620)  # size of its letters where the window has that room
+REGIONS = {"panel": (panel_state, fill_panel), "bar": (bar_state, fill_bar),
+           "status": (status_state, fill_status)}
 
 
 def add_artists(window):
-    """Adds what is drawn: the view, the stroke under way, the status line, the help."""
-    axes, outlined = window.axes, [withStroke(linewidth=3, foreground="black")]
+    """Adds what is drawn: the view, the stroke under way, the help, and the axes around."""
+    figure = window.figure
+    window.axes = figure.add_axes((0, 0, 1, 1), label="picture")
+    window.axes.set_axis_off()
+    for name in REGIONS:
+        axes = figure.add_axes((0, 0, 1, 1), label=name, facecolor=PANEL, xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        setattr(window, name, axes)
+    outlined = [withStroke(linewidth=3, foreground="black")]
+    plot = window.axes.plot
     window.artists = {
-        "view": axes.add_artist(View(window)),
-        "stroke": axes.plot([], [], animated=True, solid_capstyle="round",
-                            solid_joinstyle="round")[0],
-        "outline": axes.plot([], [], animated=True, linewidth=1.5, marker="o", markersize=4,
+        "view": window.axes.add_artist(View(window)),
+        "stroke": plot([], [], animated=True, solid_capstyle="round", solid_joinstyle="round")[0],
+        "outline": plot([], [], animated=True, linewidth=1.5, marker="o", markersize=4,
+                        path_effects=outlined)[0],
+        "first corner": plot([], [], animated=True, marker="o", markersize=11,
+                             markerfacecolor="none", markeredgecolor="white",
                              path_effects=outlined)[0],
-        "first corner": axes.plot([], [], animated=True, marker="o", markersize=11,
-                                  markerfacecolor="none", markeredgecolor="white",
-                                  path_effects=outlined)[0],
-        "pointer": axes.plot([], [], animated=True, marker="o", markerfacecolor="none",
-                             markeredgecolor="white", path_effects=outlined)[0],
-        "hint": window.figure.text(0, 0, "", color=LIGHT, fontsize=10, va="center"),
-        "facts": window.figure.text(0, 0, "", color=FAINT, fontsize=10, va="center", ha="right"),
-        "help": window.figure.text(
-            0, 0, format_help(), color=LIGHT, fontsize=10, family="monospace", va="center",
-            ha="center", multialignment="left", linespacing=1.45, visible=False, zorder=10,
-            bbox={"boxstyle": "round,pad=1.2", "facecolor": DARK, "edgecolor": FAINT,
-                  "alpha": 0.96})}
+        "pointer": plot([], [], animated=True, marker="o", markerfacecolor="none",
+                        markeredgecolor="white", path_effects=outlined)[0],
+        "help": figure.add_artist(make_help(figure, HELP_POINTS))}
+
+
+def make_help(figure, points):
+    """Returns the box with all keys, in groups and two columns, hidden; points of its letters."""
+    columns = [VPacker(children=[_help_line(*line, points) for line in column], pad=0,
+                       sep=0.45 * points) for column in format_help()]
+    box = AnchoredOffsetbox(loc="center", child=HPacker(children=columns, pad=points, sep=28),
+                            frameon=True, pad=0.6, bbox_to_anchor=figure.bbox)
+    box.patch.set(facecolor=DARK, edgecolor=FAINT, alpha=0.97)
+    box.set(visible=False, zorder=10)
+    return box
+
+
+def _help_line(shown, text, points):
+    """Returns a heading, where text is None, or a key and what it does."""
+    style = {"color": LIGHT, "fontsize": points}
+    if text is None:
+        return TextArea(shown or " ", textprops={**style, "color": ACCENT, "weight": "bold"})
+    key = TextArea(f"{shown:<12}", textprops={**style, "weight": "bold", "family": "monospace"})
+    return HPacker(children=[key, TextArea(text, textprops=style)], pad=0, sep=6, align="baseline")
 
 
 def lay_out(window):
-    """Places picture, panel and status line for the figure's size."""
-    width, height = window.figure.bbox.size / window.figure.dpi * DOTS_PER_INCH
-    picture_width = max(1, width - PANEL_WIDTH) / width
-    status_height = min(0.5, STATUS_HEIGHT / height)
-    window.axes.set_position((0, status_height, picture_width, 1 - status_height))
-    window.panel.set_position((picture_width, 0, 1 - picture_width, 1))
-    window.panel.set(xlim=(0, PANEL_WIDTH), ylim=(height, 0), facecolor=PANEL, xticks=[], yticks=[])
-    window.panel.spines[:].set_visible(False)
-    window.artists["hint"].set_position((12 / width, status_height / 2))
-    window.artists["facts"].set_position((picture_width - 12 / width, status_height / 2))
-    window.artists["help"].set_position((picture_width / 2, 0.5))
+    """Places picture, panel, bar and status line for the figure's size, on whole pixels."""
+    total_width, total_height = window.figure.bbox.size
+    unit = window.figure.dpi / DOTS_PER_INCH
+    width = max(1, round(total_width - PANEL_WIDTH * unit))
+    status, bar = round(STATUS_HEIGHT * unit), round(BAR_HEIGHT * unit)
+    height = max(1, round(total_height - status - bar))
+    for axes, x, y, w, h in (
+            (window.axes, 0, status, width, height),
+            (window.status, 0, 0, width, status), (window.bar, 0, status + height, width, bar),
+            (window.panel, width, 0, total_width - width, total_height)):
+        axes.set_position((x / total_width, y / total_height, w / total_width, h / total_height))
+        if axes is not window.axes:
+            axes.set(xlim=(0, w / unit), ylim=(h / unit, 0))
+    window.drawn.clear()
+    points = HELP_POINTS * min(1.15, total_width / unit / HELP_ROOM[0],
+                               total_height / unit / HELP_ROOM[1])
+    visible = window.artists["help"].get_visible()
+    window.artists["help"].remove()
+    window.artists["help"] = window.figure.add_artist(make_help(window.figure, points))
+    window.artists["help"].set_visible(visible)
 
 
 def refresh(window):
-    """Draws everything anew: the panel, the status line, the title, the picture."""
+    """Draws what has changed: the panel, the bar, the status line, the title, the picture."""
     session = window.session
-    unsaved = " - NOT SAVED" if session.unsaved else ""
-    if window.figure.canvas.manager is not None:
-        window.figure.canvas.manager.set_window_title(describe_position(session) + unsaved)
-    draw_panel(window)
-    hint = window.message or HINTS[window.tool]
-    if window.typing is not None:
-        hint = f"Name of the new class: {window.typing}_   (Enter: add it, Esc: don't)"
-    window.artists["hint"].set_text(hint)
-    window.artists["facts"].set_text("" if len(hint) > 90 else (
-        f"label {window.opacity:.0%}    brush {window.brush_size:.0f}"))
-    window.figure.canvas.draw_idle()
+    title = describe_position(session) + (" - NOT SAVED" if session.unsaved else "")
+    manager = window.figure.canvas.manager
+    if manager is not None and window.drawn.get("title") != title:
+        window.drawn["title"] = title
+        manager.set_window_title(title)
+    show_view(window)
+    for name in REGIONS:
+        refresh_region(window, name)
 
 
-def say(window, message):
-    """Shows a message in the status line until the next key or click."""
-    window.message = message
+def refresh_region(window, name):
+    """Draws one of the axes around the picture anew where what it shows has changed."""
+    find_state, fill = REGIONS[name]
+    state = find_state(window)
+    if window.drawn.get(name) == state:
+        return
+    window.drawn[name] = state
+    fill(window)
+    if window.is_drawn:
+        axes, canvas = getattr(window, name), window.figure.canvas
+        for artist in (axes.patch, *axes.patches, *axes.texts):  # the axes' own draw takes 10 ms
+            artist.draw(canvas.get_renderer())
+        canvas.blit(axes.bbox)
+
+
+def say(window, message, is_alarm=False):
+    """Shows a message in the status line until the next key or click; an alarm in red."""
+    window.message, window.is_alarm = message, is_alarm
     refresh(window)
+
+
+def show_help(window, is_visible):
+    """Shows or hides the box of all keys; the whole figure is drawn anew."""
+    window.artists["help"].set_visible(is_visible)
+    refresh(window)
+    window.figure.canvas.draw_idle()

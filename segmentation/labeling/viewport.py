@@ -1,84 +1,32 @@
-"""The part of the image that the window shows: drawn at screen size, zoomed and moved."""
+"""Which part of the image the window shows: fitted, zoomed, moved."""
 
 import numpy as np
-from matplotlib.artist import Artist
-
-from segmentation.labeling.view import blend_label, crop_axis, crop_image
 
 ZOOM_STEP = 1.25  # a click of the wheel
 
 
-class View(Artist):
-    """The visible part of image and label at screen size; imshow would take 50 ms longer."""
-
-    def __init__(self, window):
-        super().__init__()
-        self.window, self.crop = window, (None, None)
-
-    def draw(self, renderer):
-        """Draws the crop pixel by pixel where the axes are; matplotlib calls it."""
-        if self.window.session.picture is None:
-            return
-        box, graphics = self.axes.bbox, renderer.new_gc()
-        renderer.draw_image(graphics, round(box.x0), round(box.y0), self.render()[::-1])
-        graphics.restore()
-
-    def render(self):
-        """Returns what is seen, uint8 RGBA of the axes' size; the image's crop is kept."""
-        session, axes = self.window.session, self.axes
-        width, height = round(axes.bbox.width), round(axes.bbox.height)
-        key = (session.picture.image_path, axes.get_xlim(), axes.get_ylim(), width, height)
-        if self.crop[0] != key:
-            self.crop = key, crop_view(session.picture, *key[1:])
-        columns, rows, image = self.crop[1]
-        rgba = np.zeros((height, width, 4), np.uint8)
-        if image is not None:
-            mask = session.picture.drawing.label[rows[1][:, None], columns[1]]
-            seen = rgba[rows[0], columns[0]]
-            seen[..., 3] = 255
-            seen[..., :3] = blend_label(image, mask, len(session.class_names),
-                                        session.ignore_label, self.window.opacity)
-        return rgba
+def set_view(window):
+    """Gives the picture's axes the limits of window.center and window.scale."""
+    box = window.axes.bbox
+    (x, y), half_width, half_height = window.center, box.width / 2, box.height / 2
+    window.axes.set_xlim(x - window.scale * half_width, x + window.scale * half_width)
+    window.axes.set_ylim(y + window.scale * half_height, y - window.scale * half_height)
 
 
-def crop_view(picture, x_limits, y_limits, width, height):
-    """Returns columns and rows (see crop_axis) and the image between the limits, or None."""
-    full = picture.levels[0]
-    columns = crop_axis(*x_limits, width, full.width)
-    rows = crop_axis(*y_limits[::-1], height, full.height)
-    visible = len(columns[1]) and len(rows[1])
-    return columns, rows, crop_image(picture.levels, columns, rows) if visible else None
-
-
-def fit_view(window, key=None):
+def fit_view(window):
     """Shows the whole picture."""
     full, box = window.session.picture.levels[0], window.axes.bbox
-    scale = 1.02 * max(full.width / box.width, full.height / box.height)
-    for set_limits, length, pixels in ((window.axes.set_xlim, full.width, box.width),
-                                       (window.axes.set_ylim, full.height, -box.height)):
-        middle, half = (length - 1) / 2, scale * pixels / 2
-        set_limits(middle - half, middle + half)
-    window.figure.canvas.draw_idle()
+    window.scale = 1.02 * max(full.width / box.width, full.height / box.height)
+    window.center, window.is_fitted = ((full.width - 1) / 2, (full.height - 1) / 2), True
+    set_view(window)
 
 
-def keep_square(axes, renderer):
-    """Shows pixels as squares again where the toolbar's zoom has stretched them.
-
-    matplotlib calls it before it draws the axes, and wants their place.
-    """
-    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    scales = (right - left) / axes.bbox.width, (bottom - top) / axes.bbox.height
-    if abs(scales[0] / scales[1] - 1) > 1e-6:
-        half_width, half_height = max(scales) * axes.bbox.size / 2
-        axes.set_xlim((left + right) / 2 - half_width, (left + right) / 2 + half_width)
-        axes.set_ylim((bottom + top) / 2 + half_height, (bottom + top) / 2 - half_height)
-    return axes.get_position(original=True)
-
-
-def view_scale(window):
-    """Returns how many image pixels a screen pixel shows."""
-    left, right = window.axes.get_xlim()
-    return (right - left) / window.axes.bbox.width
+def fit_again(window):
+    """Keeps what is seen after the window has another size: the whole picture, or its middle."""
+    if window.is_fitted:
+        fit_view(window)
+    else:
+        set_view(window)
 
 
 def place_of(window, event):
@@ -87,30 +35,38 @@ def place_of(window, event):
 
 
 def zoom(window, event):
-    """Zooms about the mouse pointer by the wheel, from 1/8 of a pixel up to four pictures."""
+    """Zooms about the mouse pointer by the wheel, from 1/50 of a pixel up to four pictures."""
     full = window.session.picture.levels[0]
     factor = ZOOM_STEP ** -event.step
-    if not 0.02 < view_scale(window) * factor < 4 * max(full.size) / window.axes.bbox.width:
+    if not 0.02 < window.scale * factor < 4 * max(full.size) / window.axes.bbox.width:
         return
-    x, y = place_of(window, event)
-    window.axes.set_xlim([x + (limit - x) * factor for limit in window.axes.get_xlim()])
-    window.axes.set_ylim([y + (limit - y) * factor for limit in window.axes.get_ylim()])
-    window.figure.canvas.draw_idle()
+    place, center = np.array(place_of(window, event)), np.array(window.center)
+    window.center = tuple((place + (center - place) * factor).tolist())
+    window.scale, window.is_fitted = window.scale * factor, False
+    set_view(window)
 
 
-def pan(window, event):
-    """Moves the picture with the mouse."""
-    x, y, (x_limits, y_limits) = window.panning
-    scale = view_scale(window)
-    window.axes.set_xlim(x_limits - (event.x - x) * scale)
-    window.axes.set_ylim(y_limits + (event.y - y) * scale)
-    window.figure.canvas.draw_idle()
+def begin_pan(window, event):
+    """Lets the mouse move the picture while its button is held."""
+    x, y = window.center
+
+    def move(right, up):
+        """Moves the picture by screen pixels from where it was."""
+        window.center, window.is_fitted = (x - right * window.scale, y + up * window.scale), False
+        set_view(window)
+
+    window.held = event.x, event.y, move
 
 
-def describe_pixel(window, x, y):
-    """Returns the place and class under the mouse, for the toolbar."""
+def screen_distance(window, point, other):
+    """Returns how many screen pixels two points of the image are apart."""
+    return float(np.hypot(*np.subtract(point, other)) / window.scale)
+
+
+def describe_pixel(window, point):
+    """Returns the place and the class at a point of the image, '' beyond it."""
     picture, names = window.session.picture, window.session.class_names
-    column, row = round(x), round(y)
+    column, row = round(point[0]), round(point[1])
     height, width = picture.drawing.label.shape
     if not (0 <= column < width and 0 <= row < height):
         return ""
@@ -118,9 +74,3 @@ def describe_pixel(window, x, y):
     name = names[value] if value < len(names) else \
         "ignored" if value == window.session.ignore_label else "unknown value"
     return f"x {column}, y {row}: {value} {name}"
-
-
-def toolbar_is_on(window):
-    """Whether the toolbar's own zoom or pan takes the mouse."""
-    toolbar = window.figure.canvas.toolbar
-    return toolbar is not None and bool(toolbar.mode)

@@ -4,23 +4,22 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from device.errors import InputError
-from segmentation.labeling import style
-from segmentation.labeling.events import (
-    on_close,
-    on_draw,
-    on_key,
-    on_motion,
-    on_press,
-    on_release,
-    on_resize,
-    on_scroll,
-)
+from segmentation.labeling import events, style
+from segmentation.labeling.actions import may_close
+from segmentation.labeling.loading import open_current
 from segmentation.labeling.navigation import show_picture
+from segmentation.labeling.saving import ConflictError
 from segmentation.labeling.screen import add_artists, lay_out, say
-from segmentation.labeling.session import open_current
-from segmentation.labeling.state import Window
-from segmentation.labeling.style import DARK, DOTS_PER_INCH
-from segmentation.labeling.viewport import describe_pixel, keep_square
+from segmentation.labeling.state import NotNowError, Window
+from segmentation.labeling.strokes import ask_about_conflict
+from segmentation.labeling.toolkit import ask_before_closing, find_screen
+
+EVENTS = {"button_press_event": events.on_press, "motion_notify_event": events.on_motion,
+          "button_release_event": events.on_release, "scroll_event": events.on_scroll,
+          "figure_leave_event": events.on_leave, "key_press_event": events.on_key,
+          "key_release_event": events.on_key_release, "draw_event": events.on_draw,
+          "resize_event": events.on_resize, "close_event": events.on_close}
+SCREEN_SHARE = 0.92  # of a small screen that the window takes at most: frames need some
 
 
 def open_window(session):
@@ -28,28 +27,35 @@ def open_window(session):
 
     Returns: Window; plt.show() hands it to the person.
     """
-    figure = plt.figure(figsize=np.divide(style.WINDOW_SIZE, DOTS_PER_INCH), dpi=DOTS_PER_INCH,
-                        facecolor=DARK)
+    with plt.rc_context({"toolbar": "None"}):  # its arrows and its floppy mislead
+        size, dots = choose_size(find_screen())
+        figure = plt.figure(figsize=np.divide(size, dots), dpi=dots, facecolor=style.DARK)
     window = Window(session, figure)
-    window.axes = figure.add_axes((0, 0, 1, 1))
-    window.axes.set_axes_locator(keep_square)
-    window.axes.set_axis_off()
-    window.axes.format_coord = lambda x, y: describe_pixel(window, x, y)
-    window.panel = figure.add_axes((0, 0, 1, 1))
-    window.panel.set_navigate(False)
     add_artists(window)
     manager = figure.canvas.manager
     if manager is not None and manager.key_press_handler_id is not None:
         figure.canvas.mpl_disconnect(manager.key_press_handler_id)  # matplotlib's keys are ours
-    for event, function in (
-            ("button_press_event", on_press), ("motion_notify_event", on_motion),
-            ("button_release_event", on_release), ("scroll_event", on_scroll),
-            ("key_press_event", on_key), ("draw_event", on_draw),
-            ("resize_event", on_resize), ("close_event", on_close)):
-        connect(window, event, function)
+    for name, function in EVENTS.items():
+        connect(window, name, function)
+    ask_before_closing(figure, lambda: may_close(window))
     lay_out(window)
     show_picture(window, open_current(session))
     return window
+
+
+def choose_size(screen):
+    """Returns the window's (width, height) and its dots per inch, before the system enlarges them.
+
+    Smaller than a small screen; on a very fine one that the system leaves as it is, larger.
+    Args: screen, (width, height, ratio) of find_screen, or None.
+    """
+    if screen is None:
+        return style.WINDOW_SIZE, style.DOTS_PER_INCH
+    width, height, ratio = screen
+    larger = max(1.0, min(2.0, height / 1440) / ratio)
+    size = np.minimum(larger * np.array(style.WINDOW_SIZE),
+                      SCREEN_SHARE * np.array((width, height)) / ratio)
+    return tuple(size.tolist()), style.DOTS_PER_INCH * larger
 
 
 def connect(window, name, function):
@@ -58,7 +64,13 @@ def connect(window, name, function):
         """Calls the function, and shows what a person has to know."""
         try:
             function(window, event)
-        except InputError as error:
+        except NotNowError as error:
             say(window, str(error))
+        except ConflictError as error:
+            ask_about_conflict(window, error)
+        except InputError as error:
+            if name == "close_event":
+                raise
+            say(window, str(error), is_alarm=True)
 
     window.figure.canvas.mpl_connect(name, call)

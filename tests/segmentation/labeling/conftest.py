@@ -9,7 +9,7 @@ import pytest
 
 from labeling.hand import NAMES, make_images
 from segmentation.labeling import style
-from segmentation.labeling.session import open_session
+from segmentation.labeling.opening import open_session
 from segmentation.labeling.window import open_window
 
 
@@ -21,7 +21,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def small_window(monkeypatch):
-    monkeypatch.setattr(style, "WINDOW_SIZE", (720, 480))
+    monkeypatch.setattr(style, "WINDOW_SIZE", (720, 560))
     yield
     plt.close("all")
 

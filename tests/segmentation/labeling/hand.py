@@ -6,7 +6,8 @@ from matplotlib.backend_bases import CloseEvent, KeyEvent, MouseEvent
 from PIL import Image
 
 from device.images import read_label
-from segmentation.labeling.session import label_path_of, open_session
+from segmentation.labeling.opening import open_session
+from segmentation.labeling.session import label_path_of
 from segmentation.labeling.window import open_window
 
 NAMES = ["background", "bird", "water", "sky"]
@@ -86,7 +87,7 @@ def saved(window, index=None):
 def label_files(window):
     return sorted(path.name for path in window.session.label_dir.glob("*.png"))
 
-SQUARE = [(20, 20), (60, 20), (60, 50), (20, 50)]
+SQUARE = [(19.5, 19.5), (60.5, 19.5), (60.5, 50.5), (19.5, 50.5)]  # around pixel centers
 
 
 def square_label(value=1):

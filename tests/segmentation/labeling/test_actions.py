@@ -20,7 +20,7 @@ from labeling.hand import (
     saved,
     square_label,
 )
-from segmentation.labeling.session import open_session
+from segmentation.labeling.opening import open_session
 from segmentation.labeling.window import open_window
 
 
@@ -116,7 +116,7 @@ def test_class_names_are_single_and_not_empty(window, name, sentence):
     press_key(window, "a", *name, "enter")
     assert sentence in window.message and window.session.class_names == NAMES
     press_key(window, "a", "z", "escape")
-    assert window.typing is None and window.session.class_names == NAMES
+    assert window.prompt is None and window.session.class_names == NAMES
 
 
 def test_closing_by_key(window):

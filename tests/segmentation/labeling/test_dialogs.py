@@ -10,9 +10,10 @@ import pytest
 
 import annotate_segmentation
 from device.errors import InputError
+from device.files import find_images
 from labeling.hand import SQUARE, click, press_key
 from segmentation.labeling import dialogs
-from segmentation.labeling.session import open_session
+from segmentation.labeling.opening import open_session
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -27,13 +28,16 @@ def test_no_display_names_the_package():
     assert "python3-tk" in result.stderr and "MPLBACKEND" in result.stderr
 
 
-def test_questions_in_the_terminal(folders, monkeypatch):
+def test_questions_in_the_terminal(folders, monkeypatch, capsys):
     monkeypatch.setattr(dialogs, "open_dialogs", lambda: None)
-    answers = iter([str(folders[0]), "", "background, bird ,fish"])
+    answers = iter(["nowhere", str(folders[0]), "", "", "bird ,fish"])
     monkeypatch.setattr("builtins.input", lambda question: next(answers))
-    assert dialogs.ask_folder("Images", "IMAGE_DIR") == str(folders[0])
+    assert dialogs.ask_folder("Images", "IMAGE_DIR", find_images) == str(folders[0])
+    assert "nowhere does not exist" in capsys.readouterr().out  # said at once, then asked again
     with pytest.raises(InputError, match="set LABEL_DIR"):
-        dialogs.ask_folder("Labels", "LABEL_DIR")
+        dialogs.ask_folder("Labels", "LABEL_DIR", find_images)
+    last = str(folders[0])
+    assert dialogs.ask_folder("Images", "IMAGE_DIR", find_images, last) == last
     assert dialogs.ask_class_names(folders[1]) == ["background", "bird", "fish"]
     open_session(*folders)
     assert dialogs.ask_class_names(folders[1]) is None
@@ -52,8 +56,9 @@ def test_main_runs_from_the_constants(folders, monkeypatch, capsys):
 
     windows, build = [], annotate_segmentation.open_window
     monkeypatch.setattr(annotate_segmentation, "open_window",
-                        lambda session: windows.append(build(session)))
+                        lambda session: windows.append(build(session)) or windows[0])
     monkeypatch.setattr(plt, "show", paint_a_little)
+    monkeypatch.setattr(sys, "argv", ["annotate_segmentation.py"])
     annotate_segmentation.main()
     printed = capsys.readouterr().out
     assert "3 images, 0 labeled" in printed and "1 of 2 images are labeled" in printed

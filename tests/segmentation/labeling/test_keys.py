@@ -1,15 +1,15 @@
 """Tests of segmentation/labeling/keys.py, with matplotlib's events on the Agg canvas."""
 
 from labeling.hand import press_key
-from segmentation.labeling.actions import ACTIONS
-from segmentation.labeling.keys import KEYS, format_key_table
+from segmentation.labeling.actions import ACTIONS, WITH_KEY
+from segmentation.labeling.keys import GROUPS, KEYS, format_key_table
 
 
 def test_keys_are_single_and_have_actions():
     keys = [key for _, keys, _, _ in KEYS for key in keys]
     assert len(keys) == len(set(keys))
-    assert {action for _, _, action, _ in KEYS if action} == set(ACTIONS)
-    assert format_key_table().count("\n") == len(KEYS) + 1
+    assert {action for _, _, action, _ in KEYS if action} == {*ACTIONS, *WITH_KEY}
+    assert format_key_table().count("\n") == len(KEYS) + len(GROUPS) + 1
 
 
 def test_every_action_is_a_sentence_or_works_on_a_new_window(window):

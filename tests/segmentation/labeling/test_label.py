@@ -3,7 +3,7 @@
 import numpy as np
 
 from segmentation.labeling import label
-from segmentation.labeling.label import stroke_region
+from segmentation.labeling.raster import stroke_region
 
 
 def test_undo_stores_the_changed_rectangle_only():

@@ -15,7 +15,8 @@ from labeling.hand import (
     press_key,
     saved,
 )
-from segmentation.labeling.session import format_skipped, open_session
+from segmentation.labeling.opening import open_session
+from segmentation.labeling.session import format_skipped
 from segmentation.labeling.window import open_window
 
 

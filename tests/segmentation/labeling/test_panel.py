@@ -1,7 +1,7 @@
 """Tests of segmentation/labeling/panel.py, with matplotlib's events on the Agg canvas."""
 
 from labeling.hand import click_row, mouse_at
-from segmentation.labeling.session import open_session
+from segmentation.labeling.opening import open_session
 from segmentation.labeling.window import open_window
 
 

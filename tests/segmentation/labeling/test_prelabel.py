@@ -12,7 +12,7 @@ from device.images import read_image
 from device.tflite import most_likely_classes
 from labeling.hand import NAMES, SIZE, click, give_model, label_files, make_images, press_key, saved
 from segmentation.labeling import assistance, prelabel
-from segmentation.labeling.session import open_session
+from segmentation.labeling.opening import open_session
 from segmentation.labeling.window import open_window
 
 

@@ -1,11 +1,12 @@
 """Tests of segmentation/labeling/screen.py, with matplotlib's events on the Agg canvas."""
 
 import numpy as np
+from matplotlib.text import Text
 
 from device.drawing import class_colors
 from labeling.hand import SQUARE, click, press_key
 from segmentation.labeling.keys import KEYS
-from segmentation.labeling.state import OPACITIES
+from segmentation.labeling.state import LOOKS
 
 
 def seen_at(window, x, y):
@@ -18,11 +19,12 @@ def seen_at(window, x, y):
 def test_opacity_key(window):
     click(window, *SQUARE)
     press_key(window, "enter")
-    image = np.asarray(window.session.picture.levels[0]).astype(int)[35, 40]
+    image = np.asarray(window.session.picture.levels[0]).astype(int)[35, 40, :3]
     color, seen = class_colors(4)[1].astype(int), {}
-    for opacity in [*OPACITIES, OPACITIES[0]]:
-        assert window.opacity == opacity
-        seen[opacity] = seen_at(window, 40, 35)
+    for name, opacity, is_outline in [*LOOKS, LOOKS[0]]:
+        assert LOOKS[window.look][0] == name
+        if not is_outline:
+            seen[opacity] = seen_at(window, 40, 35)
         press_key(window, "o")
     assert np.abs(seen[1.0] - color).max() <= 1
     between = (seen[0.0] + color) / 2
@@ -33,7 +35,7 @@ def test_ignored_pixels_are_hatched(window):
     click(window, *SQUARE)
     window.value = 255
     press_key(window, "enter")
-    window.opacity = 1.0
+    window.look = 2  # 100 %
     window.figure.canvas.draw()
     (left, top), (right, bottom) = window.axes.transData.transform([(25, 25), (55, 45)]).astype(int)
     seen = np.asarray(window.figure.canvas.buffer_rgba())
@@ -46,8 +48,8 @@ def test_ignored_pixels_are_hatched(window):
 def test_help_shows_every_key(window):
     press_key(window, "h")
     assert window.artists["help"].get_visible()
-    text = window.artists["help"].get_text()
-    assert all(shown in text and what in text for shown, _, _, what in KEYS)
+    texts = [text.get_text().strip() for text in window.artists["help"].findobj(Text)]
+    assert all(shown in texts and what in texts for shown, _, _, what in KEYS)
     click(window, (50, 50))
     assert not window.artists["help"].get_visible() and not window.points
     press_key(window, "h", "1")

@@ -31,7 +31,9 @@ from labeling.hand import (
     square_label,
 )
 from segmentation.labeling import strokes
-from segmentation.labeling.session import add_class, label_path_of, open_session, unknown_values
+from segmentation.labeling.class_list import add_class
+from segmentation.labeling.opening import open_session
+from segmentation.labeling.session import label_path_of, unknown_values
 from segmentation.labeling.window import open_window
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -148,7 +150,7 @@ def test_a_kill_loses_no_finished_stroke(folders):
         import matplotlib
         matplotlib.use("Agg")
         from labeling import hand as test
-        from segmentation.labeling.session import open_session
+        from segmentation.labeling.opening import open_session
         from segmentation.labeling.window import open_window
         session = open_session({str(folders[0])!r}, {str(folders[1])!r}, test.NAMES)
         window = open_window(session)

@@ -20,8 +20,9 @@ def test_crop_axis(start, stop, count, length):
 
 
 def test_unknown_values_are_hatched_the_other_way():
-    image = np.zeros((60, 60, 3), np.uint8)
-    ignored, unknown = (view.blend_label(image, np.full((60, 60), value, np.uint8), 4, 255, 1)
+    image = np.zeros((60, 60, 4), np.uint8)
+    ignored, unknown = (view.blend_label(image, view.hatch(np.full((60, 60), value, np.uint8), 4,
+                                                           255), view.make_blend_table(4, 1))
                         for value in (255, 37))
     assert np.array_equal(ignored[5, 1:], ignored[6, :-1])
     assert np.array_equal(unknown[5, :-1], unknown[6, 1:])

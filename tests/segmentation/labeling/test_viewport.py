@@ -18,8 +18,10 @@ from labeling.hand import (
     square_label,
 )
 from segmentation.labeling.events import on_resize
-from segmentation.labeling.session import open_current, open_session
-from segmentation.labeling.viewport import crop_view, view_scale
+from segmentation.labeling.loading import open_current
+from segmentation.labeling.opening import open_session
+from segmentation.labeling.view import crop_axis, crop_image
+from segmentation.labeling.viewport import describe_pixel, set_view
 
 
 @pytest.mark.parametrize("steps", [3, 8, 14])
@@ -35,7 +37,7 @@ def test_painting_is_correct_when_zoomed_and_moved(window, steps):
     press_key(window, "enter")
     expected = np.zeros(SIZE, np.uint8)
     expected[47:50, 63:67] = 1
-    if view_scale(window) * 10 < 2.6:  # else the corners are one click
+    if window.scale * 10 < 2.6:  # else the corners are one click
         assert np.array_equal(saved(window), expected)
 
 
@@ -45,7 +47,7 @@ def test_wheel_keeps_the_place_under_the_pointer(window):
     assert window.axes.transData.inverted().transform((x, y)) == pytest.approx((100, 20), abs=0.2)
     for _ in range(200):
         mouse_at(window, "scroll_event", x, y, None, step=1)
-    assert view_scale(window) > 0.01
+    assert window.scale > 0.01
     for _ in range(400):
         mouse_at(window, "scroll_event", x, y, None, step=-1)
     press_key(window, "f")
@@ -58,17 +60,16 @@ def test_what_is_seen_is_what_is_saved(window, seed):
     """At random views, each screen pixel shows the label of the image pixel under it."""
     rng = np.random.default_rng(seed)
     label_of(window)[...] = rng.integers(0, 4, SIZE, np.uint8)
-    window.opacity = 1.0
+    window.look = 2  # 100 %
     middle, half = rng.uniform(20, 80, 2), float(rng.choice([3, 20, 90, 400]))
     box = window.axes.bbox
-    window.axes.set_xlim(middle[0] - half, middle[0] + half)
-    window.axes.set_ylim(middle[1] + half * box.height / box.width,
-                         middle[1] - half * box.height / box.width)
+    window.center, window.scale, window.is_fitted = tuple(middle), 2 * half / box.width, False
+    set_view(window)
     window.figure.canvas.draw()
     seen = np.asarray(window.figure.canvas.buffer_rgba())[..., :3]
     height = seen.shape[0]
     for _ in range(60):
-        x, y = rng.integers(0, int(box.width)), rng.integers(int(box.y0), height)
+        x, y = rng.integers(0, int(box.width)), rng.integers(int(box.y0), int(box.y1))
         place = window.axes.transData.inverted().transform((x + 0.5, y + 0.5))
         column, row = np.floor(place + 0.5).astype(int)
         near_border = np.abs((place + 0.5) % 1 - 0.5).max() > 0.5 - 1 / (box.width / (2 * half))
@@ -90,11 +91,11 @@ def test_resizing_the_window_keeps_painting_right(window):
 def test_the_place_under_the_mouse_is_named(window):
     click(window, *SQUARE)
     press_key(window, "enter")
-    assert window.axes.format_coord(40.2, 34.9) == "x 40, y 35: 1 bird"
-    assert window.axes.format_coord(-9, 0) == ""
+    assert describe_pixel(window, (40.2, 34.9)) == "x 40, y 35: 1 bird"
+    assert describe_pixel(window, (-9, 0)) == ""
     label_of(window)[0, :2] = 255, 37
-    assert "ignored" in window.axes.format_coord(0, 0)
-    assert "unknown value" in window.axes.format_coord(1, 0)
+    assert "ignored" in describe_pixel(window, (0, 0))
+    assert "unknown value" in describe_pixel(window, (1, 0))
 
 
 def test_image_on_the_screen_is_where_the_label_is(tmp_path):
@@ -107,7 +108,9 @@ def test_image_on_the_screen_is_where_the_label_is(tmp_path):
     open_current(session)
     session.picture.drawing.label[600:900, 1100:1500] = 1
     for limits in ((-0.5, 1999.5, 1499.5, -0.5), (1000, 1400, 800, 500), (1090, 1110, 610, 595)):
-        columns, rows, crop = crop_view(
-            session.picture, limits[:2], limits[2:], 400, 300)
+        columns = crop_axis(*limits[:2], 400, 2000)
+        rows = crop_axis(*limits[:1:-1], 300, 1500)
         mask = session.picture.drawing.label[rows[1][:, None], columns[1]]
-        assert (np.abs((crop[..., 0] > 127) * 1 - mask) > 0).mean() < 0.01
+        for quick in (False, True):
+            crop = crop_image(session.picture.levels, columns, rows, quick)
+            assert (np.abs((crop[..., 0] > 127) * 1 - mask) > 0).mean() < 0.01

@@ -30,6 +30,7 @@ NAMES = ["background", "bird", "water", "sky"]
 PROGRAM = """
 import json, os, sys
 root, image_dir, label_dir, names, place, width, height = sys.argv[1:]
+del sys.argv[1:]
 sys.path.insert(0, root)
 from segmentation.labeling import style
 import annotate_segmentation as tool
@@ -55,8 +56,12 @@ def open_window(session):
                           for top, *row in window.rows],
                  "value": window.value, "tool": window.tool, "points": len(window.points),
                  "steps": len(session.picture.drawing.undo_steps), "index": session.index,
-                 "typing": window.typing, "labeled": len(session.labeled),
-                 "drawn": window.background is not None}
+                 "typed": None if window.prompt is None else window.prompt.typed,
+                 "asks": window.question is not None, "labeled": len(session.labeled),
+                 "message": window.message, "snaps": window.snaps,
+                 "buttons": [(*window.bar.transData.transform(((left + right) / 2, 20)), action)
+                             for left, right, action in window.buttons],
+                 "scale": window.scale, "drawn": window.is_drawn}
         with open(place + ".part", "w") as file:
             json.dump(state, file)
         os.replace(place + ".part", place)
@@ -197,7 +202,7 @@ class Hand:
         self.click(points[0])
         self.wait("the closed polygon", points=0, steps=steps + 1)
 
-    def drag(self, points):
+    def drag(self, points, steps_more=1):
         """Draws with the left button held down."""
         steps = self.state()["steps"]
         self.go(points[0])
@@ -206,7 +211,7 @@ class Hand:
             self.go(point)
             self.wait("a move", points=number)  # Tk takes several moves that wait for one
         self.do("mouseup", 1)
-        self.wait("the stroke", points=0, steps=steps + 1)
+        self.wait("the stroke", points=0, steps=steps + steps_more)
 
     def key(self, name, **expected):
         """Presses a key and waits for what it does."""
@@ -280,10 +285,10 @@ def paint_three_images(hand):
     hand.click((300, 230))
     hand.wait("a dot", steps=4)
     hand.key("Right", index=1, labeled=1)
-    hand.key("a", typing="")
+    hand.key("a", typed="")
     hand.do("type", "fog")
-    hand.wait("the name", typing="fog")
-    hand.key("Return", typing=None, value=4)
+    hand.wait("the name", typed="fog")
+    hand.key("Return", typed=None, value=4)
     hand.key("c", tool="polygon")
     for point in ((100, 100), (200, 100), (150, 200)):
         hand.click(point)
