@@ -46,7 +46,8 @@ def choose_folders(words, output_dir):
     last_images, last_labels = read_last_folders(output_dir)
     named = [*words, None, None]
     image_dir = IMAGE_DIR or named[0] or ask_folder(
-        "Folder of the images", "IMAGE_DIR", lambda folder: list_pictures(folder, None), last_images)
+        "Folder of the images", "IMAGE_DIR", lambda folder: list_pictures(folder, None),
+        last_images)
     last_labels = last_labels if str(image_dir) == last_images else None
 
     def check(label_dir):

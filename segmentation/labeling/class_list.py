@@ -10,7 +10,7 @@ from device.errors import InputError, list_names
 from device.files import write_whole
 from device.images import read_label
 from device.model_info import MAX_CLASSES
-from segmentation.data.classes import CLASS_NAMES_FILE, name_classes, read_class_names
+from segmentation.data.classes import CLASS_NAMES_FILE, default_class_names, read_class_names
 from segmentation.data.reading import read_label_values
 from segmentation.labeling.loading import forget_loaded
 from segmentation.labeling.saving import write_label
@@ -36,8 +36,7 @@ def agree_class_names(session, class_names):
     label_paths = [label_path_of(session, path) for path in sorted(session.labeled)]
     names = max(written or [], given, key=len)
     if not names and label_paths:
-        names = name_classes(read_label_values(label_paths), session.label_dir, None,
-                             session.ignore_label)
+        names = name_found_classes(label_paths, session.ignore_label)
     if not written and not given and len(names) < 2:
         names = list(DEFAULT_CLASS_NAMES)
     if len(set(names)) < len(names) or len(names) < 2 or len(names) > MAX_CLASSES:
@@ -46,6 +45,15 @@ def agree_class_names(session, class_names):
     if names != written:
         write_class_names(session.label_dir, names)
     return names
+
+
+def name_found_classes(label_paths, ignore_label):
+    """Returns background, class 1, ... up to the largest class index that the labels hold.
+
+    Raises: InputError where a label can't be read.
+    """
+    found = np.flatnonzero(read_label_values(label_paths).any(axis=0))
+    return default_class_names(range(int(found[found != ignore_label].max(initial=0)) + 1))
 
 
 def write_class_names(label_dir, class_names):

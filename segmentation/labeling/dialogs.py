@@ -7,9 +7,8 @@ from matplotlib.backend_bases import FigureManagerBase
 
 from device.errors import InputError
 from device.files import find_images, write_json
-from segmentation.data.classes import CLASS_NAMES_FILE, name_classes, read_class_names
-from segmentation.data.reading import read_label_values
-from segmentation.labeling.class_list import DEFAULT_CLASS_NAMES
+from segmentation.data.classes import CLASS_NAMES_FILE, read_class_names
+from segmentation.labeling.class_list import DEFAULT_CLASS_NAMES, name_found_classes
 
 FOLDERS_FILE = "labeling_folders.json"  # in OUTPUT_DIR: the folders of the last session
 
@@ -147,7 +146,7 @@ def _names_of_labels(label_dir, ignore_label):
     """Returns a name for each class that the labels in a folder hold, [] where there is none."""
     try:
         paths = [path for path in find_images(label_dir) if path.suffix.lower() == ".png"]
-        names = name_classes(read_label_values(paths), None, None, ignore_label)
+        names = name_found_classes(paths, ignore_label)
     except InputError:  # said where the label is opened
         return []
     return names if len(names) > 1 else []

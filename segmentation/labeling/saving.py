@@ -71,7 +71,8 @@ def save_current(session, overwrite=False):
 
 def write_label(session, path, label):
     """Writes a label as a palette PNG in the colors of the session's classes."""
-    save_mask(path, label, class_colors(len(session.class_names)), COMPRESS_LEVEL)
+    save_mask(path, label, class_colors(len(session.class_names)),
+              compress_level=COMPRESS_LEVEL)
 
 
 def read_theirs(session):
