@@ -132,7 +132,8 @@ def _choose_values(total, table, by_color, is_lossy, has_palette):
     levels = find_levels(total, by_color, is_lossy)
     if levels is None:
         raise FormatError("The label pictures have no areas of one value or color, as photos do: "
-                          "set SOURCE to the folder of the masks.")
+                          "set SOURCE to the folder of the masks, or SUFFIX to what their names "
+                          "end with.")
     if len(levels.values) > 255:
         raise FormatError(f"The masks hold {len(levels.values)} different values, but at most 255 "
                           f"classes can be stored: set SOURCE to masks of classes, not of objects.")

@@ -10,11 +10,22 @@ from segmentation.formats.reading import ContentError
 MERGED_GRAY = 16  # values this near belong to one level of a soft or lossy mask
 MERGED_COLOR = 32  # likewise colors, Euclidean
 ON_LINE = 6.0  # a color this near the line between two others may be a mixture of them
-FEWEST_MIXED = 3  # so many mixtures make soft edges; fewer may be thin classes
 SOFT_SPAN = 32  # the levels on both sides of a mixture are at least so far apart
-LEAST_SHARE = 2e-5  # of all pixels, that a level of soft masks has
-MASK_SHARE = 0.5  # of a mask's pixels at least lie amid their like
+FEWEST_MIXED = 3  # so many mixtures make soft edges; fewer may be thin classes
+# A class fills areas: of its pixels at least this share lie amid their like, and so many of them.
+# CamVid's labels, resized or blurred: classes 17 to 98 %, but for poles of one pixel; mixtures
+# at most 6 %.
+PURE_SHARE = 0.1
+FEWEST_PURE = 3
+BETWEEN_SHARE = 0.5  # of a mixture's pixels have lower and higher neighbors
+MOST_BETWEEN = 16  # values of a set with hard edges that seem mixtures, or 3 times those that don't
+LEAST_COMMON = 0.005  # share that a value has of all pixels that are not background
+MOST_ENDS = 64  # colors between which mixtures are looked for
+MOST_LEVELS = 1000
+LEAST_PURE = 0.1  # share of a mask's pixels that lie amid their like, at least
+MASK_SHARE = 0.65  # share that nearly has the value of a class, at least
 SAME_NEIGHBORS = 3  # of eight; a pixel of a color that may be a mixture is pure with so many
+NO_CLASS = 255
 BLOCK = 100_000  # pixels that are compared with all classes at once
 NEIGHBORS = [(down, right) for radius in (1, 2) for down in range(-radius, radius + 1)
              for right in range(-radius, radius + 1) if max(abs(down), abs(right)) == radius]
@@ -33,7 +44,7 @@ def add_counts(counts):
                                 return_inverse=True)
     return Counts(values, *(
         np.bincount(inverse, np.concatenate([getattr(one, field) for one in counts]),
-                    len(values)).astype(np.int64) for field in ("pixels", "pure")))
+                    len(values)).astype(np.int64) for field in ("pixels", "pure", "between")))
 
 
 def find_levels(counts, is_color, is_lossy):
@@ -45,34 +56,65 @@ def find_levels(counts, is_color, is_lossy):
     Returns: Levels, or None where the pictures are no masks.
     """
     points = unpack(counts.values).astype(float) if is_color else counts.values[:, None] * 1.0
-    pure = counts.pure > 0
-    mixed = _find_mixed(points, pure)
-    is_hard = len(points) <= 256 or pure.mean() > 0.5
-    if is_hard and not is_lossy and mixed.sum() < FEWEST_MIXED:
-        return Levels(counts.values, False)
+    strong = (counts.pure >= FEWEST_PURE) & (counts.pure >= PURE_SHARE * counts.pixels)
+    if not is_lossy:
+        between = ~strong & (counts.between >= BETWEEN_SHARE * counts.pixels)
+        mixed = (between & _find_mixed(points, strong, counts.pure)).sum()
+        are_mixed = mixed >= FEWEST_MIXED and mixed > strong.sum()
+        if not are_mixed and between.sum() <= max(MOST_BETWEEN, 3 * strong.sum()):
+            return Levels(counts.values, False)
     total = counts.pixels.sum()
-    if counts.pure.sum() < MASK_SHARE * total:
+    if counts.pure.sum() < LEAST_PURE * total:
         return None
+    levels = _choose_levels(counts, points, is_color)
+    radius = MERGED_COLOR if is_color else MERGED_GRAY
+    is_near = np.min([np.linalg.norm(points - points[level], axis=1) for level in levels],
+                     axis=0) <= radius
+    if counts.pixels[is_near].sum() < MASK_SHARE * total:
+        return None
+    return Levels(np.sort(counts.values[levels]), True)
+
+
+def _choose_levels(counts, points, is_color):
+    """Returns the places of those values round which nearly equal ones fill areas."""
     radius = MERGED_COLOR if is_color else MERGED_GRAY
     chosen = []
-    weights = np.where(pure, counts.pure, np.where(mixed, 0, counts.pixels))
-    for index in np.lexsort((counts.values, -weights)):
-        if weights[index] < max(1, LEAST_SHARE * total) or (not pure[index] and is_lossy):
-            continue
-        if all(np.linalg.norm(points[index] - points[other]) > radius for other in chosen):
+    order = np.lexsort((counts.values, -counts.pure))
+    for index in order[counts.pure[order] > 0]:
+        if not chosen or np.linalg.norm(points[chosen] - points[index], axis=1).min() > radius:
             chosen.append(index)
-    return Levels(np.sort(counts.values[chosen]), True)
+        if len(chosen) == MOST_LEVELS:
+            break
+    distances = np.stack([np.linalg.norm(points - points[index], axis=1) for index in chosen])
+    nearest = np.where(distances.min(axis=0) <= radius, distances.argmin(axis=0), len(chosen))
+    pixels, pure = (np.bincount(nearest, weights, len(chosen) + 1)[:-1]
+                    for weights in (counts.pixels, counts.pure))
+    fills = (pure >= FEWEST_PURE) & (pure >= PURE_SHARE * pixels)
+    levels = [index for index, kept in zip(chosen, fills) if kept] or chosen[:1]
+    if len(levels) == 1:  # lines too thin to have an inside, such as vessels, on one background
+        distances = np.linalg.norm(points - points[levels[0]], axis=1)
+        common = counts.pixels >= LEAST_COMMON * counts.pixels[distances > radius].sum()
+        farthest = int(np.argmax(np.where(common, distances, -1)))
+        levels += [farthest] * bool(distances[farthest] >= SOFT_SPAN)
+    return levels
 
 
-def _find_mixed(points, pure):
-    """Returns which points are never pure and lie between two that are: bool (n,)."""
+def _find_mixed(points, strong, weights):
+    """Returns which points are weak and lie between two strong ones: bool (n,).
+
+    Args: points (n, channels); strong bool (n,); weights (n,), the heaviest are compared.
+    """
     mixed = np.zeros(len(points), bool)
-    ends, others = points[pure], np.flatnonzero(~pure)
-    if not 2 <= len(ends) <= 64:
+    ends = np.flatnonzero(strong)
+    ends = points[ends[np.argsort(-weights[ends], kind="stable")][:MOST_ENDS]]
+    if len(ends) < 2:
         return mixed
+    if points.shape[1] == 1:
+        low, high = ends.min(), ends.max()
+        return ~strong & (points[:, 0] > low) & (points[:, 0] < high) & (high - low >= SOFT_SPAN)
     start, line = ends[:, None], ends[None] - ends[:, None]
     length = np.maximum(np.linalg.norm(line, axis=-1), 1e-9)
-    for index in others:
+    for index in np.flatnonzero(~strong)[:MOST_LEVELS]:
         offset = points[index] - start
         along = (offset * line).sum(axis=-1) / length
         aside = np.sqrt(np.maximum((offset**2).sum(axis=-1) - along**2, 0))
@@ -91,8 +133,7 @@ def assign(array, values, is_color, is_soft):
     Raises: ContentError for a pixel of another value in a mask that is not soft.
     """
     packed = pack(array)
-    place = np.clip(np.searchsorted(values, packed), 0, len(values) - 1).astype(np.uint8)
-    exact = values[place] == packed
+    place, exact = _look_up(packed, values)
     if not is_soft:
         if not exact.all():
             raise ContentError(f"it holds the value {packed[~exact][0]}, which is no class")
@@ -100,10 +141,9 @@ def assign(array, values, is_color, is_soft):
     points = unpack(values).astype(np.float32) if is_color else np.float32(values)[:, None]
     colors = array if is_color else array[..., None]
     doubtful = _find_mixtures(points)
-    pure = exact & (~doubtful[place] | (_count_same(packed) >= SAME_NEIGHBORS))
-    near = _merge_near(colors, points, exact, packed)
-    place = np.where(near >= 0, near, place).astype(np.uint8)
-    pure |= (near >= 0) & ~doubtful[place]
+    place = np.where(exact, place, _find_near(colors, points, exact, packed)).astype(np.uint8)
+    pure = (place != NO_CLASS) & (~np.append(doubtful, False)[np.minimum(place, len(points))]
+                                  | (_count_same(place) >= SAME_NEIGHBORS))
     rows, columns = np.nonzero(~pure)
     found = place.copy()
     for start in range(0, len(rows), BLOCK):
@@ -114,35 +154,46 @@ def assign(array, values, is_color, is_soft):
     return found
 
 
+def _look_up(packed, values):
+    """Returns the position of each number in values, uint8, and whether it is there at all."""
+    if packed.max() < 65536:  # a table is many times as fast for large masks
+        table = np.full(65536, NO_CLASS, np.uint8)
+        table[values[values < 65536]] = np.arange(np.count_nonzero(values < 65536))
+        place = table[packed]
+        return place, place != NO_CLASS
+    place = np.clip(np.searchsorted(values, packed), 0, len(values) - 1).astype(np.uint8)
+    return place, values[place] == packed
+
+
 def _find_mixtures(points):
     """Returns which points lie between two others: bool (n,)."""
-    return np.array([_find_mixed(points, np.arange(len(points)) != index)[index]
+    weights = np.ones(len(points))
+    return np.array([_find_mixed(points, np.arange(len(points)) != index, weights)[index]
                      for index in range(len(points))], bool)
 
 
-def _merge_near(colors, points, exact, packed):
-    """Returns the class of pixels within NOISE of it (lossy files), -1 elsewhere."""
-    near = np.full(packed.shape, -1, np.int16)
+def _find_near(colors, points, exact, packed):
+    """Returns the class of pixels nearly of its value (JPEG's noise), NO_CLASS elsewhere."""
+    near = np.full(packed.shape, NO_CLASS, np.uint8)
     kinds, _ = count_values(packed[~exact])
     if not len(kinds):
         return near
-    kind_points = unpack(kinds).astype(np.float32) if colors.shape[-1] == 3 \
-        else np.float32(kinds)[:, None]
-    radius = (MERGED_COLOR if colors.shape[-1] == 3 else MERGED_GRAY) / 4
+    is_color = colors.shape[-1] == 3
+    kind_points = unpack(kinds).astype(np.float32) if is_color else np.float32(kinds)[:, None]
     distances = np.stack([np.linalg.norm(kind_points - point, axis=-1) for point in points])
-    nearest = np.where(distances.min(axis=0) <= radius, distances.argmin(axis=0), -1)
-    rows, columns = np.nonzero(~exact)
-    near[rows, columns] = nearest[np.searchsorted(kinds, packed[rows, columns])]
+    radius = (MERGED_COLOR if is_color else MERGED_GRAY) / 4
+    nearest = np.where(distances.min(axis=0) <= radius, distances.argmin(axis=0), NO_CLASS)
+    near[~exact] = nearest[np.searchsorted(kinds, packed[~exact])]
     return near
 
 
-def _count_same(packed):
-    """Returns how many of the eight neighbors have the same value: uint8 (height, width)."""
-    padded = np.pad(packed, 1, constant_values=-1)
-    height, width = packed.shape
-    same = np.zeros(packed.shape, np.uint8)
+def _count_same(place):
+    """Returns how many of the eight neighbors have the same class: uint8 (height, width)."""
+    padded = np.pad(place, 1, constant_values=NO_CLASS)
+    height, width = place.shape
+    same = np.zeros(place.shape, np.uint8)
     for down, right in NEIGHBORS[:8]:
-        same += padded[1 + down:1 + down + height, 1 + right:1 + right + width] == packed
+        same += padded[1 + down:1 + down + height, 1 + right:1 + right + width] == place
     return same
 
 
@@ -151,7 +202,7 @@ def _nearest_around(distances, place, pure, rows, columns):
 
     Args: distances (classes, n) of each pixel to each class; place, pure (height, width).
     """
-    padded = np.pad(np.where(pure, place, 255).astype(np.uint8), 2, constant_values=255)
+    padded = np.pad(np.where(pure, place, NO_CLASS).astype(np.uint8), 2, constant_values=NO_CLASS)
     around = np.stack([padded[rows + 2 + down, columns + 2 + right]
                        for down, right in NEIGHBORS])
     best = distances.argmin(axis=0)

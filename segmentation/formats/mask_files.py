@@ -18,12 +18,14 @@ class Counts(NamedTuple):
     """What a mask holds: arrays of its kinds of pixels, one entry each.
 
     values: int64, a number or a color (R * 65536 + G * 256 + B); pixels: how many have it; pure:
-    how many of them have it (in lossy files: nearly) all around them.
+    how many of them have it (in lossy files: nearly) all around them; between: how many have both
+    lower and higher neighbors, in a channel, as pixels on soft edges do.
     """
 
     values: np.ndarray
     pixels: np.ndarray
     pure: np.ndarray
+    between: np.ndarray
 
 
 class Mask(NamedTuple):
@@ -112,11 +114,29 @@ def count_kinds(path, array):
     values, pixels = count_values(packed.ravel())
     if len(values) > MAX_KINDS:
         raise FormatError(f"{path} has {len(values):,} different colors: it is a photo, no mask.")
-    pure = np.zeros(len(values), np.int64)
     noise = NOISE if path.suffix.lower() in LOSSY else 0
-    inside, inside_pixels = count_values(packed[find_pure(array if noise else packed, noise)])
-    pure[np.searchsorted(values, inside)] = inside_pixels
-    return Counts(values, pixels, pure)
+    pure = find_pure(array if noise else packed, noise)
+    rows, columns = np.nonzero(~pure)
+    between = packed[rows, columns][_lie_between(array, rows, columns)]
+    counts = [np.zeros(len(values), np.int64) for _ in range(2)]
+    for count, some in zip(counts, (packed[pure], between)):
+        kinds, number = count_values(some)
+        count[np.searchsorted(values, kinds)] = number
+    return Counts(values, pixels, *counts)
+
+
+def _lie_between(array, rows, columns):
+    """Returns which of n pixels have lower and higher neighbors in one channel: bool (n,)."""
+    array = array if array.ndim == 3 else array[..., None]
+    padded = np.pad(array, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    own = array[rows, columns]
+    lower, higher = np.zeros(own.shape, bool), np.zeros(own.shape, bool)
+    for down in range(3):
+        for right in range(3):
+            other = padded[rows + down, columns + right]
+            lower |= other < own
+            higher |= other > own
+    return (lower & higher).any(axis=-1)
 
 
 def count_values(flat):

@@ -111,6 +111,8 @@ def name_classes(groups, source_folder, binary):
     if not several and not (binary and len(set(tags.values())) > 1):
         return None
     names = {path: re.sub(r"[\W_]*\d*$", "", tag) for path, tag in tags.items()}
+    if several and any(MASK_WORDS.fullmatch(name.rstrip("s")) for name in names.values()):
+        return None  # x_mask.png and x_depth.png are two kinds, no two classes
     holders = Counter(names.values())
     # Names that come once each are numbers or hashes of objects, not classes.
     if any(not name for name in names.values()) or (

@@ -304,7 +304,7 @@ def test_suffix_chooses_among_several_masks(import_from, add_picture, add_mask):
     add_picture("images/x.jpg")
     add_mask("source/x_mask.png", two_classes())
     add_mask("source/x_depth.png", np.arange(96, dtype=np.uint8).reshape(8, 12))
-    with pytest.raises(InputError, match="set SUFFIX"):
+    with pytest.raises(InputError, match="SUFFIX"):
         import_from(image_dir="images")
     labels, _ = import_from(image_dir="images", SUFFIX="_mask")
     assert np.array_equal(labels["x"], two_classes())
@@ -358,3 +358,28 @@ def test_archives_and_csv_of_via_are_refused(import_from, tmp_path, add_picture)
     (tmp_path / "source/via.csv").write_text("filename,region_shape_attributes\n")
     with pytest.raises(InputError, match="as CSV, which are not read: export them as JSON"):
         import_from(image_dir="images")
+
+
+def test_thin_soft_lines_are_one_class(import_from, add_picture, add_mask):
+    fine = np.zeros((256, 256), np.uint8)
+    for start in range(16, 240, 72):
+        fine[start:start + 12] = 255
+        fine[:, start:start + 10] = 255
+    soft = Image.fromarray(fine).resize((77, 77), Image.Resampling.LANCZOS)
+    add_picture("images/x.jpg", (77, 77))
+    add_mask("source/x.png", soft)
+    labels, names = import_from(image_dir="images")
+    assert names == ["background", "foreground"]
+    assert np.array_equal(labels["x"], np.asarray(soft) > 127)
+
+
+def test_index_masks_of_thin_classes_stay_as_they_are(import_from, add_picture, add_mask):
+    label = np.zeros((64, 64), np.uint8)
+    for number in range(1, 8):  # lines of one pixel, far apart, and a frame that is ignored
+        label[number * 8] = number * 4
+    label[:, :5] = 255
+    add_picture("images/x.jpg", (64, 64))
+    add_mask("source/x.png", label)
+    labels, names = import_from(image_dir="images")
+    assert names == ["background", *(f"class {number * 4}" for number in range(1, 8))]
+    assert np.array_equal(labels["x"], np.where(label == 255, 255, label // 4))
