@@ -1,4 +1,4 @@
-"""Compares the int8 model with the Keras model on the validation images.
+"""Compares the int8 model with the Keras model on the validation images, or on others.
 
     python tflite_test.py
 
@@ -17,7 +17,7 @@ import numpy as np
 import main as main_script
 from device.drawing import color_mask, save_grid
 from device.errors import InputError, run_script
-from device.files import write_json
+from device.files import list_image_names, write_json
 from device.images import PADDING_GRAY, PADDING_LABEL
 from device.model_info import TFLITE_FILE, read_model_info
 from device.progress import Progress
@@ -34,7 +34,12 @@ from import_data import (
 from segmentation.evaluate import make_logit_function, make_predictor
 from segmentation.int8.features import make_feature_function
 from segmentation.int8.quantize import layer_errors, prepare
-from segmentation.metrics import confusion_matrix, format_iou_table, summarize
+from segmentation.metrics import confusion_matrix, format_iou_table, interval, summarize
+from segmentation.picture_metrics import PictureMetrics
+
+# The images
+TEST_IMAGE_DIR = None  # folder of other labeled images; None: the validation images of main.py
+TEST_LABEL_DIR = None  # folder of their labels
 
 # Bounds
 MIN_AGREEMENT = 0.97  # share of the pixels to which both must give the same class
@@ -47,6 +52,22 @@ WORST_CLASSES = 10  # classes whose IoU changes most for the worse, named
 WORST_IMAGES = 10  # images with the least agreement, named and shown in report.png
 DEBUG_IMAGES = 20  # validation images on which the layers that lose most are looked for
 DIFFERENCE_COLOR = (255, 0, 0)  # of the pixels on which Keras and int8 differ
+
+
+def choose_test_set(info):
+    """Returns model.json's fields with TEST_IMAGE_DIR in the place of the validation images.
+
+    Raises: InputError where only one of the two constants is set, or no image is there.
+    """
+    if TEST_IMAGE_DIR is None and TEST_LABEL_DIR is None:
+        return info
+    if None in (TEST_IMAGE_DIR, TEST_LABEL_DIR):
+        raise InputError("TEST_IMAGE_DIR and TEST_LABEL_DIR belong together: set both or neither.")
+    names = list_image_names(TEST_IMAGE_DIR)
+    if not names:
+        raise InputError(f"There is no image in {TEST_IMAGE_DIR}: correct TEST_IMAGE_DIR.")
+    return info | {"validation_image_dir": str(TEST_IMAGE_DIR), "validation_images": names,
+                   "validation_label_dir": str(TEST_LABEL_DIR)}
 
 
 def check_same_shape(interpreter, info):
@@ -100,21 +121,28 @@ def run_edgetpu(folder, images, tile_size):
 
 def compare(info, labels, keras_predictions, int8_predictions):
     """Compares the predictions of both models; returns the report as a dict (see report.json)."""
-    num_classes = len(info["class_names"])
-    keras_metrics, int8_metrics = (
-        summarize(sum(confusion_matrix(label, mask, num_classes)
-                      for label, mask in zip(labels, predictions)))
-        for predictions in (keras_predictions, int8_predictions))
-    agreement = np.array([(keras == int8).mean() for keras, int8 in zip(
+    keras, int8 = (measure(info, labels, masks) for masks in (keras_predictions, int8_predictions))
+    keras_metrics, int8_metrics = keras.summarize(), int8.summarize()
+    agreement = np.array([(keras_mask == int8_mask).mean() for keras_mask, int8_mask in zip(
         keras_predictions, int8_predictions)])
     worst = np.argsort(agreement, kind="stable")[:WORST_IMAGES]
     return {"class_names": info["class_names"], "keras": keras_metrics, "int8": int8_metrics,
             "mean_iou_drop": keras_metrics["mean_iou"] - int8_metrics["mean_iou"],
+            "mean_iou_change_interval": interval(int8.draw_mean_iou() - keras.draw_mean_iou()),
             "iou_drop": [None if None in pair else pair[0] - pair[1]
                          for pair in zip(keras_metrics["iou"], int8_metrics["iou"])],
+            "keras_confusion": keras.confusion.tolist(), "int8_confusion": int8.confusion.tolist(),
             "agreement": float(agreement.mean()),
             "worst_images": [{"image": info["validation_images"][index],
                               "agreement": float(agreement[index])} for index in worst]}
+
+
+def measure(info, labels, predictions):
+    """Returns the PictureMetrics of one model's predictions."""
+    pictures = PictureMetrics(len(info["class_names"]))
+    for label, mask in zip(labels, predictions):
+        pictures.add(label, mask)
+    return pictures
 
 
 def find_failures(report):
@@ -206,6 +234,9 @@ def print_report(report):
     print("IoU change from Keras to int8, percentage points: " + ", ".join(
         f"{name} {-100 * drop:+.2f}" for drop, name in drops[:WORST_CLASSES])
         + (", ..." if len(drops) > WORST_CLASSES else ""))
+    low, high = report["mean_iou_change_interval"]
+    print(f"Change of mean IoU from Keras to int8: {-100 * report['mean_iou_drop']:+.2f} points, "
+          f"95 % interval {100 * low:+.2f} to {100 * high:+.2f}")
     print(f"Keras and int8 agree on {report['agreement']:.2%} of the pixels; least on:")
     for entry in report["worst_images"]:
         print(f"  {entry['agreement']:.2%}  {entry['image']}")
@@ -220,7 +251,7 @@ def print_report(report):
 def main():
     """Runs both models, compares them, and returns the exit code: 1 where a bound is broken."""
     folder = Path(main_script.OUTPUT_DIR)
-    info = read_model_info(folder, CALIBRATION_FIELDS + VALIDATION_FIELDS)
+    info = choose_test_set(read_model_info(folder, CALIBRATION_FIELDS + VALIDATION_FIELDS))
     model, interpreter = load_model(folder, info), open_model(folder / TFLITE_FILE)
     check_same_shape(interpreter, info)
     images, labels = load_validation_images(info)

@@ -76,13 +76,15 @@ def measure(predictions, data, ignore_label):
         for start in range(0, len(labels), PREDICTION_BATCH)))
 
 
-def warn_of_one_class(pixel_counts, class_names):
-    """Prints a warning where one class takes over nearly all predicted pixels.
+def warn_of_one_class(metrics, class_names):
+    """Prints a warning where one class takes over nearly all predicted pixels, but not the labels.
 
-    Args: pixel_counts int (num_classes,), of the predictions.
+    Args: metrics, what metrics.summarize returned.
     """
-    shares = pixel_counts / max(1, pixel_counts.sum())
-    if shares.max() > ONE_CLASS_SHARE:
-        print(f"WARNING: {shares.max():.2%} of the predicted pixels are "
-              f"{class_names[shares.argmax()]}: train for more EPOCHS, check the labels, or raise "
-              f"CLASS_WEIGHT_POWER.")
+    predicted, true = (np.array(metrics[key]) / max(1, sum(metrics[key]))
+                       for key in ("predicted_pixels", "pixels"))
+    index = predicted.argmax()
+    if predicted[index] > ONE_CLASS_SHARE and 1 - predicted[index] < (1 - true[index]) / 2:
+        print(f"WARNING: {predicted[index]:.2%} of the predicted pixels are {class_names[index]}, "
+              f"but {true[index]:.2%} of the labeled ones: train for more EPOCHS, check the "
+              f"labels, or raise CLASS_WEIGHT_POWER.")

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import platform
+from operator import itemgetter
 from pathlib import Path
 
 import keras
@@ -13,13 +14,24 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from device.drawing import class_colors, color_mask, overlay, save_grid
+from device.errors import shorten
 from device.files import write_json, write_whole
 from device.model_info import IGNORED
 from segmentation.evaluate import predict_validation, warn_of_one_class
-from segmentation.metrics import confusion_matrix, format_iou_table, summarize
+from segmentation.metrics import TABLE_CLASSES, format_iou_table
+from segmentation.picture_metrics import (
+    PictureMetrics,
+    write_class_metrics,
+    write_picture_metrics,
+)
 
 PREDICTION_ROWS = 8  # validation images shown in predictions.png
+WORST_ROWS = 10  # shown in predictions_worst.png
+DRAWN_SIDE = 400  # pixels, about, of an image's longer side that are kept for drawing
 CURVES_SIZE = (12, 4.5)  # inches
+CURVE_CLASSES = 10  # shown in curves.png, the rarest, of more than TABLE_CLASSES
+CONFUSION_CLASSES = 30  # shown in confusion.png, those with the most wrong pixels
+NAME_LENGTH = 24  # characters of a class name in a drawing
 
 
 def save_model(model, path):
@@ -38,39 +50,95 @@ def write_history(path, history):
     write_whole(path, lambda file: file.write(text.getvalue().encode("utf-8")))
 
 
-def draw_curves(path, history, class_names):
-    """Draws the loss and the validation IoU by epoch."""
-    # Not pyplot: that would take over the backend of a notebook that imports main.
-    figure = Figure(CURVES_SIZE, layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
+def draw_curves(path, history, class_names, class_weights):
+    """Draws the loss and the validation IoU by epoch: the mean, and of many classes the rarest.
+
+    Args: class_weights, one a class: the rarest class has the largest.
+    """
+    rarest = sorted(range(len(class_names)), key=lambda index: -class_weights[index])
+    chosen = sorted(rarest[:CURVE_CLASSES] if len(rarest) > TABLE_CLASSES else rarest)
+    figure, (left, right) = make_figure(CURVES_SIZE, 1, 2)
     epochs = [row["epoch"] for row in history]
     left.plot(epochs, [row["loss"] for row in history], color="black")
     left.set(xlabel="epoch", ylabel="training loss", ylim=(0, None), title="Loss")
-    for name, color in zip(class_names, class_colors(len(class_names))):
-        iou = [np.nan if row[f"iou {name}"] is None else row[f"iou {name}"] for row in history]
-        right.plot(epochs, iou, color=color / 255, linewidth=1, label=name)
+    colors = class_colors(len(class_names)) / 255
+    for index in chosen:
+        iou = [row[f"iou {class_names[index]}"] for row in history]
+        right.plot(epochs, [np.nan if value is None else value for value in iou],
+                   color=colors[index], linewidth=1, label=shorten(class_names[index], NAME_LENGTH))
     right.plot(epochs, [row["mean_iou"] for row in history], color="red", linewidth=2.5,
                label="mean IoU")
-    right.set(xlabel="epoch", ylabel="IoU", ylim=(0, 1), title="Validation")
+    title = ("Validation" if len(chosen) == len(class_names)
+             else f"Validation: mean and the {CURVE_CLASSES} rarest classes")
+    right.set(xlabel="epoch", ylabel="IoU", ylim=(0, 1), title=title)
     right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
+    save_figure(path, figure)
+
+
+def draw_confusion(path, confusion, class_names):
+    """Draws which class is taken for which: a row a true class, its shares as percentages.
+
+    Of more than CONFUSION_CLASSES classes those with the most wrong pixels are drawn.
+    Args: confusion int (classes, classes), rows true, columns predicted.
+    """
+    wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * np.diag(confusion)
+    chosen = np.sort(np.argsort(-wrong, kind="stable")[:CONFUSION_CLASSES])
+    true = confusion.sum(axis=1, keepdims=True)
+    percent = 100 * np.divide(confusion, true, out=np.zeros(confusion.shape), where=true > 0)
+    percent = percent[np.ix_(chosen, chosen)]
+    names = [shorten(class_names[index], NAME_LENGTH) for index in chosen]
+    side = 3 + 0.5 * len(chosen)
+    figure, axes = make_figure((side, side))
+    axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
+    for (row, column), value in np.ndenumerate(percent):
+        if value >= 0.05:  # a tenth, rounded
+            axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=7,
+                      color="white" if value > 60 else "black")
+    axes.set_xticks(range(len(chosen)), names, rotation=90, fontsize=8)
+    axes.set_yticks(range(len(chosen)), names, fontsize=8)
+    axes.set(xlabel="predicted class", ylabel="true class",
+             title="Percent of the true class's pixels")
+    save_figure(path, figure)
+
+
+def make_figure(size, *shape):
+    """Returns a matplotlib figure of a size in inches and its axes.
+
+    Not by pyplot: that would take over the backend of a notebook that imports main.
+    """
+    figure = Figure(size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(*shape)
+
+
+def save_figure(path, figure):
+    """Writes a figure as PNG."""
     write_whole(path, lambda file: figure.savefig(file, format="png", dpi=110))
 
 
-def draw_predictions(path, shown, class_names):
+def shrink(*arrays):
+    """Returns images, labels, masks (height, width, ...) with rows and columns left out, if large.
+
+    So that the pictures of a set that are to be drawn fit into memory.
+    """
+    step = max(1, max(arrays[0].shape[:2]) // DRAWN_SIDE)
+    return [np.ascontiguousarray(array[::step, ::step]) for array in arrays]
+
+
+def draw_predictions(path, shown, class_names, titles=None):
     """Draws images beside their truth and prediction.
 
     Args: shown, list of image uint8 (height, width, 3), label and predicted mask uint8 (height,
-        width), of any sizes.
+        width), of any sizes; titles, None or a text below each.
     """
     colors = class_colors(len(class_names))
     rows = [[image, color_mask(label, colors), color_mask(mask, colors),
              overlay(image, mask, colors)] for image, label, mask in shown]
     save_grid(path, rows, ("image", "truth", "prediction", "prediction over image"), class_names,
-              colors)
+              colors, titles)
 
 
 def describe_model(model, data, settings, metrics):
@@ -105,25 +173,35 @@ def describe_model(model, data, settings, metrics):
 
 
 def write_results(model, data, record, settings):
-    """Writes model.json and the pictures, and prints the IoU of each class.
+    """Writes model.json, the tables and the pictures, and prints the IoU of each class.
 
     Args: model with the best epoch's weights.
     """
-    output_dir = Path(settings.output_dir)
-    confusion, shown, num_classes = 0, [], len(data["class_names"])
-    count = len(data["validation_names"])
-    chosen = set(np.linspace(0, count - 1, min(PREDICTION_ROWS, count)).astype(int).tolist())
+    output_dir, class_names = Path(settings.output_dir), data["class_names"]
+    pictures, names = PictureMetrics(len(class_names)), data["validation_names"]
+    evenly = np.linspace(0, len(names) - 1, min(PREDICTION_ROWS, len(names))).astype(int).tolist()
+    shown, worst = [], []
     for number, (image, label, mask) in enumerate(
             predict_validation(model, data, settings.image_size)):
-        confusion += confusion_matrix(label, mask, num_classes, IGNORED)
-        if number in chosen:
-            shown.append((image, label, mask))
-    metrics = {"epoch": record["best"]["epoch"], **summarize(confusion)}
+        score, small = pictures.add(label, mask), shrink(image, label, mask)
+        if number in evenly:
+            shown.append(small)
+        if not np.isnan(score):
+            worst = sorted([*worst, (score, number, small)], key=itemgetter(0))[:WORST_ROWS]
+    metrics = {"epoch": record["best"]["epoch"], **pictures.summarize()}
     write_json(output_dir / "model.json", describe_model(model, data, settings, metrics))
+    write_picture_metrics(output_dir / "metrics.csv", names, class_names, pictures)
+    write_class_metrics(output_dir / "class_metrics.csv", class_names, metrics)
     if record["history"]:
-        draw_curves(output_dir / "curves.png", record["history"], data["class_names"])
-    draw_predictions(output_dir / "predictions.png", shown, data["class_names"])
+        draw_curves(output_dir / "curves.png", record["history"], class_names,
+                    data["class_weights"])
+    draw_predictions(output_dir / "predictions.png", shown, class_names)
+    draw_predictions(output_dir / "predictions_worst.png", [small for _, _, small in worst],
+                     class_names,
+                     [f"{names[number]}: mean IoU {100 * score:.2f} %"
+                      for score, number, _ in worst])
+    draw_confusion(output_dir / "confusion.png", pictures.confusion, class_names)
     print(f"\nBest epoch: {metrics['epoch']} of {record['epochs']}, "
-          f"{count} validation images")
-    print(format_iou_table(data["class_names"], {"Keras": metrics}))
-    warn_of_one_class(confusion.sum(axis=0), data["class_names"])
+          f"{len(names)} validation images")
+    print(format_iou_table(class_names, {"Keras": metrics}))
+    warn_of_one_class(metrics, class_names)

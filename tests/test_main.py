@@ -147,7 +147,8 @@ def test_a_run_leaves_all_its_files_and_repeats_itself(small_run, capsys):
     main.main()
     printed = capsys.readouterr().out
     assert "class 2" in printed and "epoch 2/2  loss" in printed and "predictions.png" in printed
-    files = {"model.keras", "model.json", "history.csv", "curves.png", "predictions.png",
+    files = {"model.keras", "model.json", "history.csv", "metrics.csv", "class_metrics.csv",
+             "curves.png", "predictions.png", "predictions_worst.png", "confusion.png",
              "checkpoint.npz"}
     assert {path.name for path in small_run.iterdir()} == files
     info = json.loads((small_run / "model.json").read_text())
@@ -164,8 +165,9 @@ def test_a_run_leaves_all_its_files_and_repeats_itself(small_run, capsys):
 
     data = load_data(*read_settings(vars(main)))
     predictions = evaluate.make_predictor(load_model(small_run, info))(data["validation_images"])
-    assert evaluate.measure(predictions, data, 255)["mean_iou"] == info[
-        "validation_metrics"]["mean_iou"]
+    metrics = info["validation_metrics"]
+    assert evaluate.measure(predictions, data, 255)["mean_iou"] == metrics["mean_iou"]
+    assert metrics["mean_iou_interval"][0] <= metrics["mean_iou"] and metrics["images"] == 3
 
     main.main()
     assert "are kept in" in capsys.readouterr().out

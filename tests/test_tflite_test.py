@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from small_sets import write_pair
 
 import tflite_test
 from device.errors import InputError
@@ -33,7 +34,26 @@ def test_report_by_hand(predictions):
     assert np.isclose(report["mean_iou_drop"], 1 - (230 / 240 + 50 / 60) / 2)
     assert np.allclose(report["iou_drop"], [10 / 240, 10 / 60])
     assert report["worst_images"][0] == {"image": "b.png", "agreement": 0.9}
+    low, high = report["mean_iou_change_interval"]  # of two pictures alike and one that is worse
+    assert low < -report["mean_iou_drop"] < high == 0
+    assert report["keras_confusion"] == [[240, 0], [0, 60]] and (
+        report["int8_confusion"] == [[230, 0], [10, 50]])
     json.dumps(report, allow_nan=False)
+
+
+def test_another_folder_takes_the_place_of_the_validation_images(folders, monkeypatch):
+    info = INFO | {"validation_image_dir": "a", "validation_label_dir": "b"}
+    assert tflite_test.choose_test_set(info) == info
+    monkeypatch.setattr(tflite_test, "TEST_IMAGE_DIR", str(folders[0]))
+    with pytest.raises(InputError, match="set both or neither"):
+        tflite_test.choose_test_set(info)
+    monkeypatch.setattr(tflite_test, "TEST_LABEL_DIR", str(folders[1]))
+    with pytest.raises(InputError, match="no image in"):
+        tflite_test.choose_test_set(info)
+    write_pair(folders, "z", [[0, 1]])
+    assert tflite_test.choose_test_set(info) == info | {
+        "validation_image_dir": str(folders[0]), "validation_label_dir": str(folders[1]),
+        "validation_images": ["z.png"]}
 
 
 def test_limits_give_a_reason_each(predictions, monkeypatch):

@@ -12,10 +12,10 @@ from device.errors import InputError, list_names
 from device.files import write_json
 from device.model_info import IGNORED
 from segmentation.data.cache import BYTES_PER_GB
-from segmentation.data.classes import count_pixels
 from segmentation.data.pasting import is_background_large
 from segmentation.evaluate import make_predictor, measure, warn_of_one_class
 from segmentation.int8.features import cache_features, make_feature_function
+from segmentation.metrics import selection_score
 from segmentation.output_dir import keep_previous_results
 from segmentation.results import describe_model, save_model, write_history
 from segmentation.saved_model import load_weights
@@ -147,9 +147,9 @@ def make_epoch_end(model, predict, data, settings, record, best_weights):
                "mean_iou_without_background": metrics["mean_iou_without_background"],
                "seconds": seconds, "evaluation_seconds": time.monotonic() - start,
                **{f"iou {name}": iou for name, iou in zip(data["class_names"], metrics["iou"])}}
-        is_best = record["best"] is None or metrics["mean_iou"] > record["best"]["mean_iou"]
+        is_best = is_better(metrics, record["best"])
         print(format_epoch(row, metrics, data["class_names"], is_best, settings), flush=True)
-        warn_of_one_class(count_pixels(predictions, len(data["class_names"])), data["class_names"])
+        warn_of_one_class(metrics, data["class_names"])
         if not record["history"] and is_chief():
             keep_previous_results(output_dir)
         record["history"].append(row)
@@ -164,6 +164,15 @@ def make_epoch_end(model, predict, data, settings, record, best_weights):
         return is_patience_over(record, settings)
 
     return finish
+
+
+def is_better(metrics, best):
+    """Whether an epoch is to be kept: better on the classes that the validation labels hold.
+
+    Where they hold one class only nothing can be compared: then the last epoch is kept.
+    """
+    score = selection_score(metrics)
+    return best is None or score is None or score > selection_score(best)
 
 
 def keep_best(model, metrics, data, settings, record, best_weights):

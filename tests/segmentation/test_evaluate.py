@@ -29,11 +29,12 @@ def test_one_matrix_over_all_validation_images():
 
 
 def test_one_class_everywhere_is_warned_of(capsys):
-    predictions = np.zeros((2, 100, 100), np.uint8)
-    evaluate.warn_of_one_class(np.bincount(predictions.ravel(), minlength=2),
-                               ["background", "bird"])
-    assert "100.00% of the predicted pixels are background" in capsys.readouterr().out
-    predictions[0, :10] = 1
-    evaluate.warn_of_one_class(np.bincount(predictions.ravel(), minlength=2),
-                               ["background", "bird"])
+    names = ["background", "bird"]
+    evaluate.warn_of_one_class({"predicted_pixels": [10_000, 0], "pixels": [9_900, 100]}, names)
+    assert "100.00% of the predicted pixels are background, but 99.00% of the labeled" in (
+        capsys.readouterr().out)
+    for predicted, true in (([9_000, 1_000], [9_900, 100]),  # not nearly all
+                            ([9_991, 9], [9_992, 8]),  # as in the labels
+                            ([10_000, 0], [10_000, 0])):
+        evaluate.warn_of_one_class({"predicted_pixels": predicted, "pixels": true}, names)
     assert capsys.readouterr().out == ""

@@ -47,3 +47,22 @@ def test_iou_table_shows_models_side_by_side():
     assert lines[1].split() == ["background", "50.00", "%", "25.00", "%"]
     assert lines[2].split() == ["bird", "absent", "12.50", "%"]
     assert lines[-1].split() == ["mean", "IoU", "50.00", "%", "18.75", "%"]
+
+
+def test_many_classes_are_shown_as_the_most_frequent_and_the_worst():
+    names = [f"class {index}" for index in range(150)]
+    confusion = np.diag(np.arange(150, 0, -1))
+    confusion[140:, 0] = np.arange(1, 11)  # the last ten are missed ever more
+    confusion[5] = confusion[:, 5] = 0
+    table = metrics.format_iou_table(names, {"Keras": metrics.summarize(confusion)})
+    shown = [line.split("  ")[0] for line in table.splitlines()[1:-3]]
+    assert shown == [f"class {index}" for index in (*range(5), *range(6, 11), *range(140, 150))]
+    assert "and 130 more classes" in table
+
+
+def test_an_epoch_is_not_chosen_for_classes_that_validation_lacks():
+    all_background = metrics.summarize(np.array([[100, 0], [0, 0]]))
+    assert all_background["mean_iou"] == 1 and metrics.selection_score(all_background) is None
+    held = metrics.summarize(np.array([[6, 2, 1], [1, 3, 0], [0, 0, 0]]))
+    assert np.isclose(metrics.selection_score(held), (6 / 10 + 3 / 6) / 2)
+    assert held["mean_iou"] < metrics.selection_score(held)

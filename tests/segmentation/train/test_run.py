@@ -24,7 +24,8 @@ def give_scores(monkeypatch, scores):
     """Lets the epochs' measurement give these values of mean IoU."""
     scores = iter(scores)
     monkeypatch.setattr(run, "measure", lambda predictions, data, ignore_label: {
-        "mean_iou": next(scores), "mean_iou_without_background": 0.1, "iou": [0.1, 0.2, None]})
+        "mean_iou": (score := next(scores)), "mean_iou_without_background": 0.1,
+        "iou": [score, score, None], "pixels": [5, 5, 0], "predicted_pixels": [5, 5, 0]})
 
 
 @pytest.mark.slow
@@ -90,6 +91,18 @@ def test_patience_ends_a_run_that_gets_no_better(small_run, monkeypatch):
     give_scores(monkeypatch, [0.5] * 9)
     main.main()
     assert len(read_history(small_run)) == 3
+
+
+def test_an_epoch_is_better_on_the_classes_that_validation_holds():
+    def metrics(*iou, pixels=(9, 9, 0)):
+        return {"iou": list(iou), "pixels": pixels}
+
+    assert run.is_better(metrics(0.5, 0.5, None), None)
+    assert run.is_better(metrics(0.5, 0.6, 0.0), metrics(0.5, 0.5, None))
+    assert not run.is_better(metrics(0.5, 0.5, None), metrics(0.5, 0.5, 0.0))
+    only_background = (9, 0, 0)
+    assert run.is_better(metrics(0.9, 0.0, None, pixels=only_background),
+                         metrics(1.0, None, None, pixels=only_background))
 
 
 def test_few_images_are_gone_through_several_times():
