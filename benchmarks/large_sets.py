@@ -65,6 +65,7 @@ def measure(way, folder):
 
     if way != "without TensorFlow":
         import main
+        from segmentation.data.augmentation import Augmentation
         from segmentation.data.batches import make_dataset
         from segmentation.settings import read_settings
 
@@ -84,7 +85,7 @@ def measure(way, folder):
         for index in np.random.default_rng(0).permutation(len(images)):
             images[index], labels[index]
     else:
-        for _ in make_dataset(data["images"], data["labels"], 8, augment=True, shuffle=True):
+        for _ in make_dataset(data["images"], data["labels"], 8, Augmentation(), shuffle=True):
             pass
     epoch = time.perf_counter() - start
     peak, anonymous = memory()

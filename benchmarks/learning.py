@@ -28,11 +28,12 @@ from sets import SETS, choose_set, float_features, load_set
 from device.model_info import IGNORED
 
 TUTORIAL_FILTERS = (512, 256, 128, 64)
+NOT_VARIED = {"FLIP": None, "COLOR": 0, "PASTE_OBJECTS": False}
 WAYS = {
     "tutorial": {"DECODER_FILTERS": TUTORIAL_FILTERS, "LOSS": "cross-entropy",
-                 "CLASS_WEIGHT_POWER": 0.0, "AUGMENT": False, "LEARNING_RATE": 1e-3},
+                 "CLASS_WEIGHT_POWER": 0.0, **NOT_VARIED, "LEARNING_RATE": 1e-3},
     "dice": {"DECODER_FILTERS": TUTORIAL_FILTERS, "LOSS": "dice", "CLASS_WEIGHT_POWER": 1.0,
-             "AUGMENT": False, "LEARNING_RATE": 1e-3},
+             **NOT_VARIED, "LEARNING_RATE": 1e-3},
     "default": {},
 }
 COLORS = {"tutorial": "tab:gray", "dice": "tab:blue", "default": "tab:red"}
@@ -156,11 +157,12 @@ def our_epoch(model, data, settings):
 
     import main
     from segmentation import evaluate
+    from segmentation.data.augmentation import Augmentation
     from segmentation.data.batches import count_steps
     from segmentation.train import devices, loop, run
 
     strategy = tf.distribute.get_strategy()
-    options = {"augment": True, "seed": 1, "repeats": 1,
+    options = {"augmentation": Augmentation(), "seed": 1, "repeats": 1,
                "pasted_classes": run.count_pasted_classes(data, settings)}
     phase = next(run.plan_phases(model, data, settings, 0))
     loss = main.make_loss(settings.loss, data["class_weights"], IGNORED)

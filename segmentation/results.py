@@ -24,6 +24,7 @@ from segmentation.picture_metrics import (
     write_class_metrics,
     write_picture_metrics,
 )
+from segmentation.train.mirrored import warn_of_confused_pairs
 
 PREDICTION_ROWS = 8  # validation images shown in predictions.png
 WORST_ROWS = 10  # shown in predictions_worst.png
@@ -162,7 +163,7 @@ def describe_model(model, data, settings, metrics):
         "training": {"loss": settings.loss, "class_weight_power": settings.class_weight_power,
                      "batch_size": settings.batch_size,
                      "epochs": settings.epochs, "learning_rate": settings.learning_rate,
-                     "augment": settings.augment,
+                     "flip": settings.flip, "rotate": settings.rotate, "color": settings.color,
                      "fine_tune_epochs": settings.fine_tune_epochs,
                      "mixed_precision": settings.mixed_precision,
                      "seed": settings.seed, "weights": str(settings.encoder_weights)},
@@ -205,3 +206,4 @@ def write_results(model, data, record, settings):
           f"{len(names)} validation images")
     print(format_iou_table(class_names, {"Keras": metrics}))
     warn_of_one_class(metrics, class_names)
+    warn_of_confused_pairs(pictures.confusion, class_names, settings.flip)

@@ -21,6 +21,7 @@ from device.model_info import (
 from segmentation.data.classes import check_class_names
 from segmentation.data.label_values import OTHER_IDS
 
+FLIPS = ("left-right", "both")
 LOSSES = ("dice+cross-entropy", "dice", "cross-entropy")
 # What takes the place of a wrong constant, so that the folders are looked at all the same.
 FALLBACKS = {"IMAGE_SIZE": (SIZE_STEP, SIZE_STEP), "VALIDATION_SPLIT": 0.2, "SEED": 1,
@@ -163,7 +164,10 @@ RULES = {
     "RESUME": (_is_bool, SWITCH),
     "MIXED_PRECISION": (_is_bool, SWITCH),
     "TENSORBOARD": (_is_bool, SWITCH),
-    "AUGMENT": (_is_bool, SWITCH),
+    "FLIP": (lambda value: value is None or (isinstance(value, str) and value in FLIPS),
+             'one of "left-right", "both" or None'),
+    "ROTATE": (lambda value: type(value) is int and value in (0, 90), "0 or 90"),
+    "COLOR": (lambda value: _is_number(value, 0.9), "a number from 0 to 0.9"),
     "PASTE_OBJECTS": (_is_bool, SWITCH),
     "SEED": (lambda value: is_whole_number(value, 0, 2**32 - 1),
              f"a whole number of 0..{2**32 - 1}"),

@@ -1,35 +1,64 @@
-"""Augmentation: flips and crops of image and label together, colors of the image alone."""
+"""Augmentation: flips, quarter turns and crops of image and label together, colors of the image."""
+
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from device.images import PADDING_GRAY, PADDING_LABEL
 
-FLIP_PROBABILITY = 0.5
-COLOR_RANGE = 0.2  # brightness, contrast and saturation vary by a factor of 1 -+ this
 SCALE_RANGE = (0.6, 1.25)  # a crop of this share of the sides is shown at full size
 
 
-def augment_batch(image, label, random_numbers, random_crops=False):
-    """Flips and crops image and label together, and varies the color of the image alone.
+class Augmentation(NamedTuple):
+    """What is varied: main.py's FLIP, ROTATE and COLOR."""
+
+    flip: str | None = "left-right"  # or "both": upside down, too; None: not at all
+    rotate: int = 0  # 90: by a quarter, a half and three quarters of a turn
+    color: float = 0.2  # brightness, contrast and saturation vary by a factor of 1 -+ this
+
+
+def augment_batch(image, label, random_numbers, augmentation, random_crops=False):
+    """Flips, turns and crops image and label together, and varies the color of the image alone.
 
     Args: image float32 (batch, height, width, 3) in 0..255, label uint8 (batch, height, width),
-        random_numbers float32 (batch, RANDOM_NUMBERS) in 0..1; random_crops, whether to crop, as
-        SCALE_RANGE says: it pays where the encoder is trained, not where only the decoder is.
+        random_numbers float32 (batch, RANDOM_NUMBERS) in 0..1; augmentation, an Augmentation;
+        random_crops, whether to crop, as SCALE_RANGE says: it pays where the encoder is trained,
+        not where only the decoder is.
     Returns: image and label of the same shapes and dtypes.
     """
     columns = tf.unstack(random_numbers, axis=1)
-    flipped = columns[0] < FLIP_PROBABILITY
-    image = tf.where(flipped[:, None, None, None], tf.reverse(image, [2]), image)
-    label = tf.where(flipped[:, None, None], tf.reverse(label, [2]), label)
-    image = _vary_color(image, *columns[1:4])
+    turns = tf.zeros_like(columns[0])
+    if augmentation.rotate:
+        turns = tf.floor(columns[0] * 2**12 % 4)  # digits that the flips do not depend on
+        image, label = _transpose(image, label, turns % 2 == 1)
+    # A quarter of a turn is a transposition and a flip, half a turn are two flips.
+    from_left = (turns == 1) | (turns == 2)
+    from_top = turns >= 2
+    if augmentation.flip:
+        from_left ^= columns[0] < 0.5
+    if augmentation.flip == "both":
+        from_top ^= columns[0] * 2 % 1 < 0.5
+    for axis, chosen in ((2, from_left), (1, from_top)):
+        image = tf.where(chosen[:, None, None, None], tf.reverse(image, [axis]), image)
+        label = tf.where(chosen[:, None, None], tf.reverse(label, [axis]), label)
+    image = _vary_color(image, augmentation.color, *columns[1:4])
     if random_crops:
         image, label = _crop(image, label, *columns[4:7])
     return image, label
 
 
-def _vary_color(image, *random_numbers):
+def _transpose(image, label, chosen):
+    """Exchanges rows and columns of the chosen images, which are stretched to the same size."""
+    size = image.shape[1:3]
+    turned = tf.image.resize(tf.transpose(image, (0, 2, 1, 3)), size)
+    turned_label = tf.image.resize(tf.transpose(label, (0, 2, 1))[..., None], size, "nearest")
+    return (tf.where(chosen[:, None, None, None], turned, image),
+            tf.where(chosen[:, None, None], turned_label[..., 0], label))
+
+
+def _vary_color(image, color, *random_numbers):
     brightness, contrast, saturation = (
-        1 + COLOR_RANGE * (2 * number[:, None, None, None] - 1) for number in random_numbers)
+        1 + color * (2 * number[:, None, None, None] - 1) for number in random_numbers)
     gray = tf.reduce_mean(image, axis=3, keepdims=True)
     image = gray + (image - gray) * saturation
     mean = tf.reduce_mean(image, axis=(1, 2, 3), keepdims=True)

@@ -36,7 +36,7 @@ def count_steps(count, batch_size, repeats=1):
     return -(-count * repeats // batch_size)
 
 
-def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=0,
+def make_dataset(images, labels, batch_size, augmentation=None, shuffle=False, seed=0,
                  epochs=range(1), repeats=1, features=None, replicas=(0, 1, 1), random_crops=False,
                  pasted_classes=0, read_crops=None):
     """Streams the batches of all epochs, one after the other, prefetched.
@@ -48,7 +48,7 @@ def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=
             are served in place of the images.
         replicas: (first, last, total): serves devices first to last - 1 of so many in all. The
             images of a batch are dealt out one by one, and each device's share is an element.
-        augment, random_crops: see augment_batch.
+        augmentation, random_crops: see augment_batch; None: the images stay as they are.
         pasted_classes: number of classes whose objects are pasted into other images; 0: none.
         read_crops: None, or a function of tiling.make_crop_reader: images and labels are larger
             pictures, of which it cuts the crops that make up a batch.
@@ -91,10 +91,10 @@ def make_dataset(images, labels, batch_size, augment=False, shuffle=False, seed=
             fetch, [number], (tf.uint8, tf.uint8, tf.float32), stateful=False)
         image = tf.cast(tf.ensure_shape(image, (None, *image_size, 3)), tf.float32)
         label = tf.ensure_shape(label, (None, *image_size))
-        if not augment:
+        if augmentation is None:
             return image, label
         random_numbers = tf.ensure_shape(random_numbers, (None, RANDOM_NUMBERS))
-        return augment_batch(image, label, random_numbers, random_crops)
+        return augment_batch(image, label, random_numbers, augmentation, random_crops)
 
     # Not from_generator: TensorFlow 2.21 then lets malloc give memory back at once
     # (M_TRIM_THRESHOLD), and every step spends a third of its time on getting it again.

@@ -11,6 +11,7 @@ import tensorflow as tf
 from device.errors import InputError, list_names
 from device.files import write_json
 from device.model_info import IGNORED
+from segmentation.data.augmentation import Augmentation
 from segmentation.data.cache import BYTES_PER_GB
 from segmentation.data.pasting import is_background_large
 from segmentation.evaluate import make_predictor, measure, warn_of_one_class
@@ -22,6 +23,7 @@ from segmentation.saved_model import load_weights
 from segmentation.train.checkpoint import load_checkpoint, save_checkpoint
 from segmentation.train.fast_decoder import call_decoder, choose_training_dtype
 from segmentation.train.loop import Phase, choose_call, fit, temporary_dtype_policy
+from segmentation.train.mirrored import warn_of_left_right
 from segmentation.workers import is_chief
 
 
@@ -42,9 +44,13 @@ def train(model, data, loss, settings, strategy):
     optimizer_variables, best_weights = None, []
     if settings.resume:
         optimizer_variables = resume(model, record, best_weights, settings)
-    options = {"augment": settings.augment, "seed": settings.seed,
+    options = {"augmentation": choose_augmentation(settings), "seed": settings.seed,
                "repeats": count_repeats(data, settings),
                "pasted_classes": count_pasted_classes(data, settings)}
+    warn_of_left_right(data["class_names"], settings.flip)
+    if options["pasted_classes"]:
+        print(f"{data['class_names'][0]} holds most of the pixels, so objects are pasted into "
+              f"other training images (PASTE_OBJECTS).", flush=True)
     is_interrupted = False
     for phase in plan_phases(model, data, settings, record["epochs"]):
         if best_weights and record["epochs"] == phase.first_epoch > 0:
@@ -80,8 +86,10 @@ def plan_phases(model, data, settings, epochs_done):
         cached_features = cache_features(features, settings.memory_limit_gb * BYTES_PER_GB)
         fast_call = None if settings.mixed_precision else functools.partial(
             call_decoder, decoder, training_dtype=choose_training_dtype())
-        is_same_each_epoch = not settings.augment and "read_crops" not in data
-        yield Phase(decoder, cached_features if is_same_each_epoch else features,
+        # Of flipped and turned images a few versions come again and again: they are cached, too.
+        comes_again = (not settings.color and "read_crops" not in data
+                       and not count_pasted_classes(data, settings))
+        yield Phase(decoder, cached_features if comes_again else features,
                     settings.learning_rate, 0, epochs, fast_call, cached_features)
     if epochs_done < all_epochs and settings.fine_tune_epochs:
         unfreeze(encoder, settings.fine_tune_from)
@@ -91,12 +99,15 @@ def plan_phases(model, data, settings, epochs_done):
 
 def count_pasted_classes(data, settings):
     """Returns the number of classes whose objects are pasted into other images, or 0: none are."""
-    is_wanted = settings.augment and settings.paste_objects
-    if not is_wanted or not is_background_large(data["pixel_counts"]):
+    if not settings.paste_objects or not is_background_large(data["pixel_counts"]):
         return 0
-    print(f"{data['class_names'][0]} holds most of the pixels, so objects are pasted into other "
-          f"training images (PASTE_OBJECTS).", flush=True)
     return len(data["class_names"])
+
+
+def choose_augmentation(settings):
+    """Returns the Augmentation that the settings say, or None where they vary nothing."""
+    augmentation = Augmentation(settings.flip, settings.rotate, settings.color)
+    return augmentation if any(augmentation) else None
 
 
 def count_repeats(data, settings):

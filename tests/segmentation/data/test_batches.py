@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from segmentation.data import augmentation, batches
+from segmentation.data.augmentation import Augmentation
 
 
 def coded_pairs(count, size=(16, 24)):
@@ -32,7 +33,7 @@ def test_shuffling_differs_by_epoch_and_repeats_by_seed():
     images = np.arange(32, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
 
     def stream(seed, epochs=range(2)):
-        dataset = batches.make_dataset(images, images[..., 0], 8, augment=True, shuffle=True,
+        dataset = batches.make_dataset(images, images[..., 0], 8, Augmentation(), shuffle=True,
                                          seed=seed, epochs=epochs)
         return [(image.numpy(), label.numpy()) for image, label in dataset]
 
@@ -76,7 +77,7 @@ def test_pasted_objects_stay_in_pair_and_do_not_depend_on_the_devices():
 def test_devices_share_each_batch_without_overlap(total):
     images, labels = coded_pairs(10)
     images[:, 0, 0, 0] = np.arange(10)
-    shares = [list(batches.make_dataset(images, labels, 4, shuffle=True, seed=5, augment=False,
+    shares = [list(batches.make_dataset(images, labels, 4, shuffle=True, seed=5, augmentation=None,
                                           replicas=(device, device + 1, total)))
               for device in range(total)]
     whole = list(batches.make_dataset(images, labels, 4, shuffle=True, seed=5))
@@ -103,7 +104,8 @@ def test_augmentation_changes_image_and_label_in_pair():
     random, flipped, changed = np.random.default_rng(0), 0, 0
     for _ in range(200):
         draws = random.random((4, batches.RANDOM_NUMBERS), np.float32)
-        image, label = augmentation.augment_batch(images.astype(np.float32), labels, draws)
+        image, label = augmentation.augment_batch(images.astype(np.float32), labels, draws,
+                                               Augmentation())
         image, label = image.numpy(), label.numpy()
         assert image.min() >= 0 and image.max() <= 255
         for index in range(4):
@@ -115,15 +117,46 @@ def test_augmentation_changes_image_and_label_in_pair():
     assert 300 < flipped < 500 and changed > 600
 
 
+@pytest.mark.parametrize("flip, rotate, views", [
+    (None, 0, [0]), ("left-right", 0, [0, 4]), ("both", 0, [0, 2, 4, 6]), (None, 90, [0, 1, 2, 3]),
+    ("left-right", 90, range(8)), ("both", 90, range(8))])
+def test_flips_and_turns_are_those_that_are_asked_for(flip, rotate, views):
+    """A square has eight views: turned by 0 to 3 quarters, then mirrored (4 to 7)."""
+    label = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    image = np.repeat(label[..., None], 3, axis=-1).astype(np.float32) * 10
+    eight = [np.rot90(label, -turns) for turns in range(4)]
+    eight += [view[:, ::-1] for view in eight]
+    numbers = np.random.default_rng(0).random((400, batches.RANDOM_NUMBERS), np.float32)
+    images, labels = augmentation.augment_batch(
+        np.tile(image, (400, 1, 1, 1)), np.tile(label, (400, 1, 1)), numbers,
+        Augmentation(flip, rotate, color=0))
+    assert np.allclose(images[..., 0], labels.numpy() * 10.0)
+    seen = [next(index for index, view in enumerate(eight) if (view == one).all())
+            for one in labels.numpy()]
+    assert set(seen) == set(views)
+    assert np.bincount(seen)[list(views)].min() > 400 / len(views) * 0.6
+
+
+def test_a_quarter_turn_keeps_the_size_of_images_that_are_not_square():
+    label = np.zeros((1, 32, 64), np.uint8)
+    label[:, :8] = 1  # a quarter at the top
+    image = np.repeat(label[..., None] * np.float32(200), 3, axis=-1)
+    for number in np.linspace(0, 1, 20, endpoint=False, dtype=np.float32) + 0.0001:
+        numbers = np.full((1, batches.RANDOM_NUMBERS), number, np.float32)
+        turned, turned_label = augmentation.augment_batch(image, label, numbers,
+                                                          Augmentation(None, 90, 0))
+        assert turned.shape == image.shape and (turned_label.numpy() == 1).sum() == 8 * 64
+        assert ((turned[..., 0].numpy() > 100) == (turned_label.numpy() == 1)).all()
+
+
 def test_a_larger_or_smaller_view_keeps_the_pair_together(monkeypatch):
     monkeypatch.setattr(augmentation, "SCALE_RANGE", (0.5, 2.0))
-    monkeypatch.setattr(augmentation, "COLOR_RANGE", 0.0)
     images, labels = blobs(4)
     random, sides, ignored = np.random.default_rng(0), [], 0
     for _ in range(200):
         draws = random.random((4, batches.RANDOM_NUMBERS), np.float32)
         image, label = augmentation.augment_batch(images.astype(np.float32), labels, draws,
-                                               random_crops=True)
+                                               Augmentation(color=0), random_crops=True)
         image, label = image.numpy()[..., 0], label.numpy()
         assert set(np.unique(label)) <= {0, 1, 255}
         assert (image[label == 255] == augmentation.PADDING_GRAY).all()

@@ -16,6 +16,7 @@ import main
 from device.errors import InputError
 from segmentation import evaluate, results
 from segmentation.data import cache, reading
+from segmentation.data.augmentation import Augmentation
 from segmentation.data.batches import make_dataset
 from segmentation.data.classes import count_pixels
 from segmentation.data.pairing import Pairs, pair_files
@@ -117,7 +118,7 @@ def test_selected_records_are_those_of_a_plain_array(read, set_dirs):
 
 def test_dataset_of_stored_arrays_gives_the_same_batches(read, set_dirs):
     plain = reading.read_pairs(pair_files(*set_dirs), reading.Decoding(SIZE))
-    streams = [make_dataset(*arrays[:2], 5, augment=True, shuffle=True, seed=4)
+    streams = [make_dataset(*arrays[:2], 5, augmentation=Augmentation(), shuffle=True, seed=4)
                for arrays in (plain, read()[0])]
     for (image, label), (stored_image, stored_label) in zip(*streams):
         assert np.array_equal(image, stored_image) and np.array_equal(label, stored_label)

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 import main
 from device.errors import InputError
+from segmentation.data.augmentation import Augmentation
 from segmentation.train import devices, loop
 from segmentation.workers import is_chief
 
@@ -72,7 +73,7 @@ def run(folder, way):
 
     loop.fit(loop.Phase(model, None, 1e-2, 0, EPOCHS), strategy,
               main.make_loss("dice+cross-entropy", [1.0, 3.0], 255), data, BATCH_SIZE,
-              {"augment": True, "seed": 1, "repeats": 1}, finish)
+              {"augmentation": Augmentation(), "seed": 1, "repeats": 1}, finish)
     np.savez(folder / "weights.npz", *model.get_weights())
     (folder / "losses.json").write_text(json.dumps(losses))
 

@@ -19,7 +19,7 @@ def fit_small(finish, model=None, features=None, **options):
     return loop.fit(phase, tf.distribute.get_strategy(),
                     main.make_loss("dice+cross-entropy", [1.0, 3.0], 255),
                     small_training.make_data(), 5,
-                    {"augment": False, "seed": 1, "repeats": 1}, finish, **options)
+                    {"augmentation": None, "seed": 1, "repeats": 1}, finish, **options)
 
 
 def test_a_loss_that_is_not_finite_names_the_files():
