@@ -20,7 +20,7 @@ with quiet_stderr():
     import keras
     import tensorflow as tf
 
-from device.errors import run_script
+from device.errors import InputError, run_script
 from device.model_info import IGNORED
 from get_model import get_model, load_model
 from import_data import load_data
@@ -28,6 +28,7 @@ from segmentation.output_dir import check_output_dir, lock_output_dir
 from segmentation.results import write_results
 from segmentation.settings import describe_missing_weights, read_settings
 from segmentation.train.devices import choose_strategy, sum_over_devices
+from segmentation.train.from_model import read_from_model, take_weights
 from segmentation.train.run import train
 from segmentation.workers import is_chief
 
@@ -52,6 +53,7 @@ LABELS_TURNED = False  # True: labels fit the pictures as stored, before EXIF tu
 
 # Model
 ENCODER_WEIGHTS = "imagenet"  # or the path of a MobileNetV2 weights file, or None: random
+FROM_MODEL = None  # or the OUTPUT_DIR of an earlier run, from whose weights this one starts
 ENCODER_ALPHA = 1.0  # width of MobileNetV2: 0.35, 0.5, 0.75, 1.0, 1.3 or 1.4; smaller is faster
 # Of each decoder block, from the smallest feature map upwards: (its channels, channels to which the
 # encoder's feature map is reduced before it joins). Plain numbers, (512, 256, 128, 64), give the
@@ -150,13 +152,17 @@ def main():
     errors += check_output_dir(settings.output_dir)
     if describe_missing_weights(settings.encoder_weights):
         errors.append(describe_missing_weights(settings.encoder_weights))
+    from_model = None
+    if settings.from_model is not None:
+        try:
+            from_model = read_from_model(settings.from_model, settings.encoder_alpha)
+        except InputError as error:
+            errors.append(str(error))
     with lock_output_dir(settings.output_dir):
         data = load_data(settings, errors)
         keras.utils.set_random_seed(settings.seed)
         with strategy.scope():
-            model = get_model(settings.image_size, len(data["class_names"]),
-                              settings.encoder_weights, settings.decoder_filters,
-                              settings.encoder_alpha)
+            model = make_model(settings, data["class_names"], from_model)
         loss = make_loss(settings.loss, data["class_weights"], IGNORED)
         record = train(model, data, loss, settings, strategy)
         if is_chief():  # other machines' processes have the same model and write nothing
@@ -164,6 +170,21 @@ def main():
     print(f"{(time.monotonic() - start) / 60:.1f} minutes. Look at "
           f"{settings.output_dir}/predictions.png and {settings.output_dir}/curves.png; the "
           f"model is {settings.output_dir}/model.keras.")
+
+
+def make_model(settings, class_names, from_model):
+    """Builds the network, with the weights of ENCODER_WEIGHTS or of FROM_MODEL.
+
+    Args: from_model, the model.json in FROM_MODEL, or None.
+    """
+    weights = settings.encoder_weights if from_model is None else None
+    model = get_model(settings.image_size, len(class_names), weights, settings.decoder_filters,
+                      settings.encoder_alpha)
+    if from_model is not None:
+        taken = take_weights(model, load_model(settings.from_model, from_model), class_names,
+                             from_model["class_names"])
+        print(f"From the model in {settings.from_model}: {taken}", flush=True)
+    return model
 
 
 def load_best(data, settings):

@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from device.drawing import class_colors, color_mask, overlay, save_grid
 from device.errors import shorten
 from device.files import write_json, write_whole
-from device.model_info import IGNORED
 from segmentation.evaluate import predict_validation, warn_of_one_class
 from segmentation.metrics import TABLE_CLASSES, format_iou_table
 from segmentation.picture_metrics import (

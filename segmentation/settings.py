@@ -149,6 +149,7 @@ RULES = {
     "ENCODER_WEIGHTS": (_or_none(_is_path), '"imagenet", the path of a weights file, or None'),
     "ENCODER_ALPHA": (lambda value: _is_number(value) and value in ENCODER_ALPHAS,
                       f"one of {', '.join(map(str, ENCODER_ALPHAS))}"),
+    "FROM_MODEL": (_or_none(_is_path), "the OUTPUT_DIR of an earlier run, or None"),
     "DECODER_FILTERS": (_are_filters, "four whole numbers, such as (512, 256, 128, 64), or four "
                         "pairs of them, such as ((128, 96), (96, 64), (64, 48), (48, 32))"),
     "LOSS": (_one_of(LOSSES), f"one of {', '.join(LOSSES)}"),
@@ -219,8 +220,13 @@ def describe_image_size(image_size):
 
 
 def describe_missing_weights(weights):
-    """Returns a sentence where ENCODER_WEIGHTS is a path to no file, else ''."""
-    if weights in (None, "imagenet") or Path(weights).is_file():
+    """Returns a sentence where ENCODER_WEIGHTS is a path to no file of weights, else ''."""
+    if weights in (None, "imagenet"):
+        return ""
+    if Path(weights).suffix == ".keras":
+        return (f"ENCODER_WEIGHTS {weights} is a whole model, but the weights of a MobileNetV2 are "
+                f"needed: to start from a model of your own, set FROM_MODEL to its folder.")
+    if Path(weights).is_file():
         return ""
     return (f"The weights file {weights} does not exist: correct ENCODER_WEIGHTS, or set it to "
             f'"imagenet" to download them.')

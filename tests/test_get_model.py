@@ -92,6 +92,8 @@ def test_keras_own_h5_names_are_read_too(tmp_path):
 
 
 def test_weights_that_are_missing_or_do_not_fit(tmp_path):
+    with pytest.raises(InputError, match=r"is a whole model, .* set FROM_MODEL to its folder"):
+        get_model((32, 32), 2, weights="output/model.keras")
     with pytest.raises(InputError, match="does not exist"):
         get_model((32, 32), 2, weights=tmp_path / "none.h5")
     (tmp_path / "bad.weights.h5").write_bytes(b"no weights")
