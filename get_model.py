@@ -11,13 +11,13 @@ import socket
 from contextlib import contextmanager
 from pathlib import Path
 
-import keras
-from keras import layers
-
 from device.errors import InputError
 from device.images import PIXEL_SCALE
 from segmentation.saved_model import load_weights
 from segmentation.settings import describe_image_size, describe_missing_weights
+from segmentation.tensorflow_setup import keras
+
+layers = keras.layers
 
 SKIP_LAYERS = (  # encoder layers that the decoder joins: strides 2, 4, 8, 16
     "block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")

@@ -8,17 +8,7 @@ model.json (what the later scripts need to know), history.csv, curves.png and pr
 Then run tflite_convert.py and tflite_test.py.
 """
 
-import os
 import time
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes would hide ours
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # a sixth faster here; off by default on AVX2
-
-from device.quiet import quiet_stderr
-
-with quiet_stderr():
-    import keras
-    import tensorflow as tf
 
 from device.errors import InputError, run_script
 from device.model_info import IGNORED
@@ -27,6 +17,7 @@ from import_data import load_data
 from segmentation.output_dir import check_output_dir, lock_output_dir
 from segmentation.results import write_results
 from segmentation.settings import describe_missing_weights, read_settings
+from segmentation.tensorflow_setup import keras, tf
 from segmentation.train.devices import choose_strategy, sum_over_devices
 from segmentation.train.from_model import read_from_model, take_weights
 from segmentation.train.run import train
