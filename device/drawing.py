@@ -3,9 +3,10 @@
 import colorsys
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from device.files import write_whole
+from device.fonts import choose_font, load_font
 from device.images import resize_label
 
 OVERLAY_OPACITY = 0.55
@@ -71,7 +72,7 @@ def draw_overlay(image, mask, class_names, colors, caption=""):
     Returns: RGB PIL image.
     """
     height, width = image.shape[:2]
-    legend = _legend(class_names, colors, max(width, 320), load_font(), caption)
+    legend = _legend(class_names, colors, max(width, 320), caption)
     canvas = Image.new("RGB", (legend.width, height + legend.height), "white")
     covered = overlay(image, resize_label(mask, (height, width)), colors)
     canvas.paste(Image.fromarray(covered), (0, 0))
@@ -96,7 +97,7 @@ def save_grid(path, rows, titles, class_names, colors, row_titles=None):
     gap, line = 6, 20
     font = load_font()
     row_height = height + gap + (line if row_titles else 0)
-    legend = _legend(class_names, colors, len(titles) * (width + gap), font)
+    legend = _legend(class_names, colors, len(titles) * (width + gap))
     canvas = Image.new("RGB", (len(titles) * (width + gap) + gap,
                                line + gap + len(rows) * row_height + legend.height), "white")
     draw = ImageDraw.Draw(canvas)
@@ -113,16 +114,9 @@ def save_grid(path, rows, titles, class_names, colors, row_titles=None):
     write_whole(path, lambda file: canvas.save(file, "PNG"))
 
 
-def load_font(size=14):
-    """Returns Pillow's font of a size in pixels; before Pillow 10.1 it has one small size only."""
-    try:
-        return ImageFont.load_default(size)
-    except TypeError:
-        return ImageFont.load_default()
-
-
-def _legend(class_names, colors, width, font, caption=""):
+def _legend(class_names, colors, width, caption=""):
     """Draws a caption, and colored squares with the class names, as many lines as they need."""
+    font, class_names = choose_font(tuple(class_names))
     square, line, places, left, top = 14, 24, [], 0, 4 + (24 if caption else 0)
     for name in class_names:
         needed = square + 6 + int(font.getlength(name)) + 18

@@ -34,8 +34,12 @@ def shorten(text, length=60):
 def run_script(main):
     """Runs a script's main() and ends the process with what it returns as the exit code.
 
-    An InputError becomes one sentence and exit code 1, Ctrl-C one line and exit code 130.
+    An InputError becomes one sentence and exit code 1, Ctrl-C one line and exit code 130. A letter
+    that the console or the file behind "> log.txt" does not know is printed by its number.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         sys.exit(main())
     except InputError as error:

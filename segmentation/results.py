@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from device.drawing import class_colors, color_mask, overlay, save_grid
 from device.errors import shorten
@@ -61,11 +62,11 @@ def draw_curves(path, history, class_names, class_weights):
     epochs = [row["epoch"] for row in history]
     left.plot(epochs, [row["loss"] for row in history], color="black")
     left.set(xlabel="epoch", ylabel="training loss", ylim=(0, None), title="Loss")
-    colors = class_colors(len(class_names)) / 255
+    colors, labels = class_colors(len(class_names)) / 255, name_classes(class_names)
     for index in chosen:
         iou = [row[f"iou {class_names[index]}"] for row in history]
         right.plot(epochs, [np.nan if value is None else value for value in iou],
-                   color=colors[index], linewidth=1, label=shorten(class_names[index], NAME_LENGTH))
+                   color=colors[index], linewidth=1, label=labels[index])
     right.plot(epochs, [row["mean_iou"] for row in history], color="red", linewidth=2.5,
                label="mean IoU")
     title = ("Validation" if len(chosen) == len(class_names)
@@ -89,7 +90,8 @@ def draw_confusion(path, confusion, class_names):
     true = confusion.sum(axis=1, keepdims=True)
     percent = 100 * np.divide(confusion, true, out=np.zeros(confusion.shape), where=true > 0)
     percent = percent[np.ix_(chosen, chosen)]
-    names = [shorten(class_names[index], NAME_LENGTH) for index in chosen]
+    labels = name_classes(class_names)
+    names = [labels[index] for index in chosen]
     side = 3 + 0.5 * len(chosen)
     figure, axes = make_figure((side, side))
     axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
@@ -102,6 +104,17 @@ def draw_confusion(path, confusion, class_names):
     axes.set(xlabel="predicted class", ylabel="true class",
              title="Percent of the true class's pixels")
     save_figure(path, figure)
+
+
+def name_classes(class_names):
+    """Returns the class names as matplotlib can draw them: short, or "class 3" for other letters.
+
+    A $ is escaped: it would start a formula.
+    """
+    font = get_font(findfont(FontProperties()))
+    return [shorten(name, NAME_LENGTH).replace("$", r"\$")
+            if all(font.get_char_index(ord(letter)) for letter in name) else f"class {index}"
+            for index, name in enumerate(class_names)]
 
 
 def make_figure(size, *shape):

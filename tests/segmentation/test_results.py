@@ -40,6 +40,16 @@ def test_confusion_matrix_is_drawn(tmp_path, count):
     assert (picture.sum(axis=-1) < 250).sum() > 500  # the dark blue of 97 %
 
 
+def test_names_of_any_letters_are_drawn_without_a_warning(tmp_path):
+    names = ["sky", "\u9ce5", "\u00e9l\u00e9phant", "$a_b$ {", "x" * 60]
+    assert results.name_classes(names)[:2] == ["sky", "class 1"]
+    history = [{"epoch": 1, "loss": 1, "mean_iou": 0.5} | {f"iou {name}": 0.5 for name in names}]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # "Glyph missing from font"
+        results.draw_curves(tmp_path / "curves.png", history, names, np.ones(5))
+        results.draw_confusion(tmp_path / "confusion.png", np.eye(5, dtype=int), names)
+
+
 def test_large_images_are_shrunk_before_they_are_kept():
     image, label = np.zeros((3000, 4000, 3), np.uint8), np.zeros((3000, 4000), np.uint8)
     small, small_label = results.shrink(image, label)
