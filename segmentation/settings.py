@@ -131,7 +131,8 @@ RULES = {
                          "a number between 0 and 1, such as 0.2"),
     "SKIP_UNLABELED": (_is_bool, SWITCH),
     "IMAGE_SIZE": (_is_size, f"(height, width), two whole numbers of at most {MAX_SIDE}"),
-    "PICTURE_SIZE": (lambda value: value in (None, "full") or _is_size(value),
+    "PICTURE_SIZE": (lambda value: value is None or _is_size(value)
+                     or (isinstance(value, str) and value == "full"),
                      '(height, width), "full", or None'),
     "RARE_CROP_SHARE": (lambda value: _is_number(value, 1), "a number from 0 to 1"),
     "CLASS_NAMES": (_or_none(_are_names), "a list of names, each in quotation marks, or None"),

@@ -17,7 +17,7 @@ def open_bytes(model_bytes, **options):
     """Opens a .tflite that is still in memory; returns its interpreter."""
     with quiet():
         interpreter = tf.lite.Interpreter(model_content=model_bytes, **options)
-    interpreter.allocate_tensors()
+        interpreter.allocate_tensors()
     return interpreter
 
 
