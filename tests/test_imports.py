@@ -86,7 +86,7 @@ def test_a_wrong_import_is_found(tmp_path):
 
 
 def test_test_files_have_different_names():
-    """pytest imports them by name alone, those in a package (a folder with __init__.py) excepted."""
+    """pytest imports them by name alone, unless their folder is a package with an __init__.py."""
     names = [path.name for path in (ROOT / "tests").rglob("*.py")
              if path.name != "conftest.py" and not (path.parent / "__init__.py").exists()]
     assert sorted({name for name in names if names.count(name) > 1}) == []
