@@ -64,7 +64,8 @@ def main():
     """Asks for what the constants leave open, and hands the window over."""
     check_display()
     output_dir = find_output_dir(Path(__file__).parent)
-    image_dir, label_dir = choose_folders(sys.argv[1:], output_dir)
+    image_dir, label_dir = (Path(folder).expanduser()
+                            for folder in choose_folders(sys.argv[1:], output_dir))
     asked = IMAGE_DIR is None or LABEL_DIR is None
     class_names = CLASS_NAMES or (ask_class_names(label_dir, IGNORE_LABEL) if asked else None)
     session = open_session(image_dir, label_dir, class_names, IGNORE_LABEL, output_dir, load_model)

@@ -82,7 +82,7 @@ def find_images_source():
     if IMAGES is None:
         return HERE / ("images" if (HERE / "images").is_dir() else "sample_data/images")
     is_path = kind_of(IMAGES) in ("files", "video") and "://" not in str(IMAGES)
-    return HERE / IMAGES if is_path else IMAGES
+    return HERE / Path(IMAGES).expanduser() if is_path else IMAGES
 
 
 def choose_kinds(source):
@@ -99,7 +99,7 @@ def choose_kinds(source):
 
 def open_segmenters(source, tell):
     """Returns a Segmenter, or where DEVICE is a list one for each Edge TPU."""
-    path = HERE / MODEL_PATH if MODEL_PATH else find_output_dir(HERE)
+    path = HERE / Path(MODEL_PATH).expanduser() if MODEL_PATH else find_output_dir(HERE)
     devices = DEVICE if isinstance(DEVICE, (list, tuple)) else [DEVICE]
     if kind_of(source) != "files":
         devices = devices[:1]  # frames come one at a time
@@ -282,7 +282,8 @@ def main():
         count = len(pictures)
     else:
         count, pictures = CAMERA_FRAMES, read_frames(source, CAMERA_FRAMES, failures)
-    folder = HERE / RESULT_DIR if RESULT_DIR else segmenters[0].path.parent / "predictions"
+    folder = (HERE / Path(RESULT_DIR).expanduser() if RESULT_DIR
+              else segmenters[0].path.parent / "predictions")
     with writing_to(folder):
         for kind in ("", *kinds):
             (folder / kind).mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from device.errors import InputError, run_script
 from device.files import write_json, write_whole
 from device.model_info import TFLITE_FILE, read_model_info
 from get_model import load_model
-from import_data import CALIBRATION_FIELDS, load_calibration_images
+from import_data import CALIBRATION_FIELDS, find_moved_folders, load_calibration_images
 from segmentation.device_folder import record_hashes, write_device_folder
 from segmentation.edgetpu.compiler import (
     compile_model,
@@ -87,8 +87,8 @@ def compile_for_edgetpu(path):
 
 def main():
     """Converts the model, repairs, checks, writes and compiles it; returns the exit code."""
-    output_dir = Path(main_script.OUTPUT_DIR)
-    info = read_model_info(output_dir, CALIBRATION_FIELDS)
+    output_dir = Path(main_script.OUTPUT_DIR).expanduser()
+    info = find_moved_folders(read_model_info(output_dir, CALIBRATION_FIELDS), vars(main_script))
     model, images = load_model(output_dir, info), load_calibration_images(info)
     print(f"Quantizing with {len(images)} calibration images ...", flush=True)
     converted = quantize(prepare(model, images), images, INPUT_TYPE, OUTPUT_TYPE)

@@ -28,6 +28,7 @@ from get_model import load_model
 from import_data import (
     CALIBRATION_FIELDS,
     VALIDATION_FIELDS,
+    find_moved_folders,
     load_calibration_images,
     load_validation_images,
 )
@@ -250,8 +251,9 @@ def print_report(report):
 
 def main():
     """Runs both models, compares them, and returns the exit code: 1 where a bound is broken."""
-    folder = Path(main_script.OUTPUT_DIR)
+    folder = Path(main_script.OUTPUT_DIR).expanduser()
     info = choose_test_set(read_model_info(folder, CALIBRATION_FIELDS + VALIDATION_FIELDS))
+    info = find_moved_folders(info, vars(main_script))
     model, interpreter = load_model(folder, info), open_model(folder / TFLITE_FILE)
     check_same_shape(interpreter, info)
     images, labels = load_validation_images(info)

@@ -66,8 +66,8 @@ def scale_to_8_bits(values, intensity_range=None):
     Returns: uint8 array of the same shape; pixels that are not finite become 0.
     """
     low, high = intensity_range or FULL_RANGE
-    scaled = (np.nan_to_num(values, nan=low, posinf=high, neginf=low) - low) * (255 / (high - low))
-    return np.clip(np.round(scaled), 0, 255).astype(np.uint8)
+    values = np.nan_to_num(np.float64(values), nan=low, posinf=high, neginf=low)
+    return np.clip(np.round((values - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
 
 
 def count_tiff_bands(path):

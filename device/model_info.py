@@ -38,7 +38,7 @@ def find_output_dir(folder):
         return folder if (folder / MODEL_INFO_FILE).is_file() else folder / "output"
     for node in ast.parse(script.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "OUTPUT_DIR":
-            return folder / ast.literal_eval(node.value)
+            return folder / Path(ast.literal_eval(node.value)).expanduser()
     raise InputError(f"{script} has no line OUTPUT_DIR = ...: put it back.")
 
 

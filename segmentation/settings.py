@@ -117,6 +117,8 @@ def _is_bool(value):
     return isinstance(value, bool)
 
 
+_is_path_or_none = _or_none(_is_path)
+PATH_RULES = (_is_path, _is_path_or_none)
 FOLDER = "the path of a folder, in quotation marks"
 SWITCH = "True or False"
 COUNT = "a whole number from 1 up"
@@ -125,14 +127,13 @@ POSITIVE = "a number above 0"
 RULES = {
     "IMAGE_DIR": (_is_path, FOLDER),
     "LABEL_DIR": (_is_path, FOLDER),
-    "VALIDATION_IMAGE_DIR": (_or_none(_is_path), f"{FOLDER}, or None"),
-    "VALIDATION_LABEL_DIR": (_or_none(_is_path), f"{FOLDER}, or None"),
+    "VALIDATION_IMAGE_DIR": (_is_path_or_none, f"{FOLDER}, or None"),
+    "VALIDATION_LABEL_DIR": (_is_path_or_none, f"{FOLDER}, or None"),
     "VALIDATION_SPLIT": (lambda value: _is_positive(value) and value < 1,
                          "a number between 0 and 1, such as 0.2"),
     "SKIP_UNLABELED": (_is_bool, SWITCH),
     "IMAGE_SIZE": (_is_size, f"(height, width), two whole numbers of at most {MAX_SIDE}"),
-    "PICTURE_SIZE": (lambda value: value is None or _is_size(value)
-                     or (isinstance(value, str) and value == "full"),
+    "PICTURE_SIZE": (_or_none(lambda value: _one_of(("full",))(value) or _is_size(value)),
                      '(height, width), "full", or None'),
     "RARE_CROP_SHARE": (lambda value: _is_number(value, 1), "a number from 0 to 1"),
     "CLASS_NAMES": (_or_none(_are_names), "a list of names, each in quotation marks, or None"),
@@ -144,13 +145,13 @@ RULES = {
     "OTHER_IDS": (_one_of(OTHER_IDS), f"one of {', '.join(OTHER_IDS)}"),
     "LABELS_TURNED": (_is_bool, SWITCH),
     "SPLIT_BY": (_or_none(_is_pattern), 'a regular expression, such as r"(.*)_\\d+", or None'),
-    "VALIDATION_LIST": (_or_none(_is_path), "the path of a text file, or None"),
+    "VALIDATION_LIST": (_is_path_or_none, "the path of a text file, or None"),
     "CLASS_WEIGHTS": (_or_none(_are_factors), 'a dict of class name and factor, such as '
                       '{"bird": 2}, or None'),
-    "ENCODER_WEIGHTS": (_or_none(_is_path), '"imagenet", the path of a weights file, or None'),
+    "ENCODER_WEIGHTS": (_is_path_or_none, '"imagenet", the path of a weights file, or None'),
     "ENCODER_ALPHA": (lambda value: _is_number(value) and value in ENCODER_ALPHAS,
                       f"one of {', '.join(map(str, ENCODER_ALPHAS))}"),
-    "FROM_MODEL": (_or_none(_is_path), "the OUTPUT_DIR of an earlier run, or None"),
+    "FROM_MODEL": (_is_path_or_none, "the OUTPUT_DIR of an earlier run, or None"),
     "DECODER_FILTERS": (_are_filters, "four whole numbers, such as (512, 256, 128, 64), or four "
                         "pairs of them, such as ((128, 96), (96, 64), (64, 48), (48, 32))"),
     "LOSS": (_one_of(LOSSES), f"one of {', '.join(LOSSES)}"),
@@ -175,7 +176,7 @@ RULES = {
              f"a whole number of 0..{2**32 - 1}"),
     "OUTPUT_DIR": (_is_path, FOLDER),
     "MEMORY_LIMIT_GB": (_is_number, "a number from 0 up"),
-    "CACHE_DIR": (_or_none(_is_path), f"{FOLDER}, or None"),
+    "CACHE_DIR": (_is_path_or_none, f"{FOLDER}, or None"),
 }
 
 Settings = make_dataclass("Settings", [name.lower() for name in RULES], frozen=True)
@@ -195,6 +196,9 @@ def read_settings(constants):
     errors = _find_errors(constants)
     values = {name.lower(): FALLBACKS.get(name) if name in errors else constants[name]
               for name in RULES}
+    for name, value in values.items():
+        if RULES[name.upper()][0] in PATH_RULES and value is not None:
+            values[name] = os.path.expanduser(value)
     return Settings(**values), list(errors.values())
 
 
@@ -251,6 +255,10 @@ def _find_errors(constants):
 def _look_closer(name, constants):
     """Returns what is wrong with a constant of the right type, or ''."""
     value = constants[name]
+    if RULES[name][0] in PATH_RULES and value is not None and not os.fspath(value).isprintable():
+        return (f"{name} is {_shorten(value)}, in which Python reads a backslash and a letter as "
+                f"one sign: put an r in front of the quotation marks, r\"...\", or write / for "
+                f"each backslash.")
     if name == "IMAGE_SIZE":
         return describe_image_size(value)
     if name == "CLASS_NAMES" and value is not None:

@@ -5,10 +5,12 @@ import sys
 
 import numpy as np
 import pytest
-from small_sets import settings_for, write_pair
+from PIL import Image
+from small_sets import read_constants, settings_for, write_pair, write_square_pairs
 
 from device.errors import InputError
 from import_data import (
+    find_moved_folders,
     import_images,
     load_calibration_images,
     load_data,
@@ -39,7 +41,7 @@ def test_load_data_returns_what_it_promises(folders):
     assert data["class_weights"].dtype == np.float32 and data["class_weights"].tolist() == [1, 1]
     names = data["training_names"] + data["validation_names"]
     assert sorted(names) == ["a.png", "b.png", "c.png"]
-    assert data["validation_dirs"] == folders
+    assert data["validation_dirs"] == tuple(map(str, folders))
     assert data["class_names"] == ["background", "class 1"]
 
 
@@ -171,3 +173,101 @@ def test_tiny_objects_are_told(folders, capsys):
     write_mixed_pictures(folders)
     load_data(settings_for(folders, IMAGE_SIZE=(32, 32)))
     assert "the median class 1 is" in capsys.readouterr().out
+
+
+# ---- values, ranges and splits, from the files to the scripts after main.py ------------------
+
+
+def test_class_ids_map_values_and_come_back(folders):
+    write_pairs(folders, *[[[0, 7], [8, 26]]] * 3)
+    data = load_data(settings_for(folders, IMAGE_SIZE=(32, 32),
+                                  CLASS_IDS={0: 0, 7: 1, 8: 1, 26: 2}))
+    assert data["class_names"] == ["background", "class 7", "class 26"]
+    assert data["reading"]["class_ids"] == [[0], [7, 8], [26]]
+    assert np.bincount(data["labels"][0].ravel()).tolist() == [256, 512, 256]
+    labels = import_images(info((2, 2)) | data["reading"], *folders)[1]
+    assert labels[0].tolist() == [[0, 1], [1, 2]]
+
+
+def test_an_ignored_0_is_no_class(folders, capsys):
+    write_pairs(folders, *[[[0, 0], [1, 2]]] * 3)
+    (folders[1] / "classes.txt").write_text("void\ncat\ndog\n")
+    data = load_data(settings_for(folders, IMAGE_SIZE=(32, 32), IGNORE_LABEL=[0, 255],
+                                  CLASS_WEIGHT_POWER=1.0, CLASS_WEIGHTS={"dog": 3}))
+    assert data["class_names"] == ["cat", "dog"] and data["class_weights"].tolist() == [1, 3]
+    assert np.bincount(data["labels"][0].ravel()).nonzero()[0].tolist() == [0, 1, 255]
+    assert "void" not in capsys.readouterr().out
+
+
+def test_class_weights_of_other_classes_are_refused(folders):
+    write_pairs(folders, *[[[0, 1]]] * 3)
+    with pytest.raises(InputError, match=r"CLASS_WEIGHTS names bird, but the classes are backgr"):
+        load_data(settings_for(folders, CLASS_WEIGHTS={"bird": 2}))
+
+
+def test_16_bit_images_share_one_range_in_training_and_afterwards(folders):
+    values = np.linspace(100, 600, 32 * 32).reshape(32, 32)
+    for stem, factor in (("a", 0.5), ("b", 1.0), ("c", 1.0)):
+        write_pair(folders, stem, np.eye(32))
+        Image.fromarray((values * factor).astype(np.uint16)).save(folders[0] / f"{stem}.png")
+    data = load_data(settings_for(folders, IMAGE_SIZE=(32, 32)))
+    images = np.concatenate([data["images"], data["validation_images"]])
+    names = data["training_names"] + data["validation_names"]
+    dark, bright = (images[names.index(name)].astype(int) for name in ("a.png", "b.png"))
+    assert bright.max() > 250 and 110 < dark.max() < 130  # brightness still means something
+    again, _, names_again = import_images(info((32, 32)) | data["reading"], *folders)
+    assert (again[names_again.index("b.png")] == bright).all()
+
+
+def test_a_list_a_pattern_and_sub_folders_split(folders, tmp_path):
+    for stem in ("x_1", "x_2", "y_1", "y_2", "y_3"):
+        write_pair(folders, stem, [[0, 1]])
+    (tmp_path / "val.txt").write_text("x_2\ny_3\n")
+    data = load_data(settings_for(folders, VALIDATION_LIST=str(tmp_path / "val.txt")))
+    assert data["validation_names"] == ["x_2.png", "y_3.png"]
+    data = load_data(settings_for(folders, SPLIT_BY=r"(.)_\d"))
+    assert data["validation_names"] == ["x_1.png", "x_2.png"]
+    for folder in folders:
+        for clip in "xy":
+            (folder / clip).mkdir()
+            for path in folder.glob(f"{clip}_*.png"):
+                path.rename(folder / clip / path.name)
+    data = load_data(settings_for(folders))
+    assert data["validation_names"] == ["x/x_1.png", "x/x_2.png"]
+    with pytest.raises(InputError, match=r"1 line.*name no image, or several: z"):
+        (tmp_path / "val.txt").write_text("z\n")
+        load_data(settings_for(folders, VALIDATION_LIST=str(tmp_path / "val.txt")))
+
+
+def test_a_validation_folder_that_is_the_training_folder_is_told(folders, capsys):
+    write_square_pairs(folders, 4)
+    load_data(settings_for(folders, VALIDATION_IMAGE_DIR=folders[0],
+                           VALIDATION_LABEL_DIR=folders[1]))
+    assert ("WARNING: 4 of 4 validation images are training images, too (000.png and 000.png, "
+            "001.png and 001.png, 002.png and 002.png, ...)") in capsys.readouterr().out
+
+
+def test_images_that_were_moved_are_found_in_main_s_folders(folders, tmp_path, capsys):
+    write_pairs(folders, *[[[0, 1]]] * 3)
+    model = {"image_dir": "/gone/images", "label_dir": "/gone/labels",
+             "training_images": ["a.png", "b.png"], "validation_image_dir": "D:\\images",
+             "validation_label_dir": "D:\\labels", "validation_images": ["c.png"]}
+    constants = read_constants() | {"IMAGE_DIR": str(folders[0]), "LABEL_DIR": str(folders[1])}
+    found = find_moved_folders(model, constants)
+    assert [found[key] for key in ("image_dir", "label_dir")] == [str(path) for path in folders]
+    assert found["validation_image_dir"] == str(folders[0])
+    assert "/gone/images, which model.json names, is not there" in capsys.readouterr().out
+    assert find_moved_folders(found, read_constants()) == found
+    with pytest.raises(InputError, match=r"which model.json names, is not there, and main.py's "
+                                         r"folders do not hold the 2 images that it names \(a\."):
+        find_moved_folders(model, read_constants())
+
+
+def test_folders_of_the_other_system_are_read(folders, monkeypatch):
+    write_pairs(folders, [[0, 1]])
+    monkeypatch.chdir(folders[0].parent)
+    (folders[0].parent / "set").mkdir()
+    for folder in folders:
+        folder.rename(folder.parent / "set" / folder.name)
+    model = {"image_dir": "set\\images", "label_dir": "set\\labels", "training_images": ["a.png"]}
+    assert find_moved_folders(model, read_constants())["image_dir"] == "set/images"

@@ -10,6 +10,7 @@ from device.model_info import MAX_CLASSES
 from segmentation.data.label_values import count_up, list_ignored
 
 CLASS_NAMES_FILE = "classes.txt"  # one name a line, in the label folder
+MAX_ABSENT_ROWS = 5  # of the table; more classes that never occur are told in one line
 IGNORED_NAME = "__ignore__"  # of labelme
 NUMBERED_LINE = re.compile(r"\d+[\s:,;=.)]+\S")  # "1 duck"
 COLOR_LINE = re.compile(r"[\s,;:]\d{1,3}[\s,;]+\d{1,3}[\s,;]+\d{1,3}\W*$")  # "duck,0,128,0"
@@ -146,7 +147,13 @@ def format_class_table(class_names, pixel_counts, class_weights):
     width = max(5, *(len(name) for name in class_names))
     total = max(1, int(np.sum(pixel_counts)))
     lines = [f"{'class':<{width}}  {'pixels':>12}  {'share':>8}  {'weight':>8}"]
+    absent = [name for name, count in zip(class_names, pixel_counts) if not count]
     for name, count, weight in zip(class_names, pixel_counts, class_weights):
+        if not count and len(absent) > MAX_ABSENT_ROWS:
+            continue
         note = "" if count else "  never occurs: weight 0, it can't be learned"
         lines.append(f"{name:<{width}}  {count:>12,}  {count / total:>8.3%}  {weight:>8.3f}{note}")
+    if len(absent) > MAX_ABSENT_ROWS:
+        lines.append(f"{len(absent)} classes never occur and can't be learned: "
+                     f"{list_names(absent)}")
     return "\n".join(lines)

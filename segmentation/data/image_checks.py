@@ -43,8 +43,17 @@ def fit_size(shape, image_size):
     Both are divisible by SIZE_STEP.
     """
     pixels = image_size[0] * image_size[1]
-    height, width = math.sqrt(pixels / shape), math.sqrt(pixels * shape)
-    return tuple(max(SIZE_STEP, round(side / SIZE_STEP) * SIZE_STEP) for side in (height, width))
+    middle = round(math.sqrt(pixels / shape) / SIZE_STEP)
+    heights = [SIZE_STEP * max(1, middle + step) for step in (-1, 0, 1)]
+    sizes = [(height, max(SIZE_STEP, round(height * shape / SIZE_STEP) * SIZE_STEP))
+             for height in heights]
+
+    def misfit(size):
+        """How far a size is off in shape, and half as important, in pixels; both as logarithms."""
+        return (abs(math.log(size[1] / size[0] / shape))
+                + abs(math.log(size[0] * size[1] / pixels)) / 2)
+
+    return min(sizes, key=misfit)
 
 
 def note_rotations(names, sizes, orientations, labels_turned):

@@ -152,7 +152,8 @@ def _describe_gray_levels(pairs, counts, class_ids, ignored):
     steps = np.diff(found)
     if len(found) < 2 or found[-1] < 2 * MIN_GRAY_STEP or steps.min() < MIN_GRAY_STEP:
         return []
-    if all([value] in class_ids for value in found) and len(class_ids) <= 2 * len(found):
+    named = [value for value in found if [value] in class_ids]
+    if len(named) > 1 and set(found) <= {*named, *ignored} and len(class_ids) <= 2 * len(found):
         return []  # CLASS_IDS names them
     if found == [0, 255]:
         holders = holder_names(pairs, counts, [255])

@@ -159,7 +159,8 @@ def _list_both(image_dir, label_dir):
         sentences.append(f"No images in {image_dir}{other}: put {', '.join(IMAGE_SUFFIXES)} files "
                          f"there.")
     elif not labels:
-        other = _other_kinds(label_dir, set(map(stem_of, images))) or _annotations(label_dir)
+        other = (_other_kinds(label_dir, set(map(stem_of, images))) or _annotations(label_dir)
+                 or _other_kinds(label_dir))
         sentences.append(f"No labels in {label_dir}{other}: put a PNG of class indices there for "
                          f"each image.")
     return sentences, images, labels
@@ -207,10 +208,10 @@ def _lone_files(images, labels, image_dir, label_dir):
     return sentences
 
 
-def _other_kinds(folder, stems):
-    """Returns a remark on files of these stems that are of a kind which is not read, or ''."""
-    others = sorted(name for name in list_folder(folder)
-                    if split_suffix(name)[1] in OTHER_SUFFIXES and stem_of(name) in stems)
+def _other_kinds(folder, stems=None):
+    """Returns a remark on files of a kind that is not read, of these stems or of all, or ''."""
+    others = sorted(name for name in list_folder(folder) if split_suffix(name)[1] in OTHER_SUFFIXES
+                    and (stems is None or stem_of(name) in stems))
     return f" ({len(others)} of a kind that is not read: {list_names(others)})" if others else ""
 
 

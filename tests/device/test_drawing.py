@@ -39,3 +39,12 @@ def test_grid_holds_all_rows_and_a_legend(tmp_path):
         pixels = np.asarray(picture.convert("RGB"))
     assert (pixels == (255, 0, 0)).all(-1).sum() == 4 * 192 * 288
     assert pixels.shape[1] >= 2 * 288
+
+
+def test_masks_hold_the_values_of_the_user_s_labels(tmp_path):
+    mask = np.array([[0, 1, 2]], np.uint8)
+    colors = np.uint8([[0, 0, 0], [255, 0, 0], [0, 255, 0]])
+    drawing.save_mask(tmp_path / "mask.png", mask, colors, values=np.uint8([0, 7, 2]))
+    with Image.open(tmp_path / "mask.png") as file:
+        assert np.asarray(file).tolist() == [[0, 7, 2]]
+        assert np.asarray(file.convert("RGB")).tolist() == [colors.tolist()]

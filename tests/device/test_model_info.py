@@ -19,6 +19,9 @@ INFO = {
 
 
 @pytest.mark.parametrize("change", [
+    {"ignore_label": [0, 255], "class_ids": [[0], [7, 8]], "other_ids": "ignore"},
+    {"intensity_range": [100.5, 600], "labels_turned": True}, {"intensity_range": None},
+    {"training_images": ["city/x.png", "a/b/c.png"]},
     {}, {"ignore_label": None}, {"ignore_label": 0}, {"decoder_filters": [512, 256, 128, 64]},
     {"class_names": ["x"] * 255, "class_colors": [[1, 2, 3]] * 255}])
 def test_model_info_that_is_sound(tmp_path, change):
@@ -52,7 +55,13 @@ def test_model_info_that_is_missing_or_damaged(tmp_path, text, sentence):
     ("image_size", [96], r"\[96\]"), ("image_size", [96, 100], "100"), ("image_size", [0, 32], "0"),
     ("image_size", [96.0, 32], r"96\.0"), ("image_size", [2**40, 32], str(2**40)),
     ("ignore_label", 256, "256"), ("ignore_label", "255", '"255"'), ("ignore_label", True, "true"),
-    ("encoder_frozen", 1, "1"), ("decoder_filters", [1, 2, 3], r"\[1, 2, 3\]"),
+    ("ignore_label", [256], "256"), ("class_ids", [[0], []], r"\[\]"), ("class_ids", [0, 1], "0"),
+    ("class_ids", [[0], [300]], "300"), ("other_ids", "void", "void"),
+    ("labels_turned", 1, "1"), ("intensity_range", [600, 100], "600"),
+    ("intensity_range", [0, float("inf")], "Infinity"), ("intensity_range", "0-1", "0-1"),
+    ("training_images", ["a/../../b.png"], r"a/\.\./\.\./b"), ("training_images", ["a//b"], "a//b"),
+    ("training_images", ["a/"], "a/"), ("encoder_frozen", 1, "1"),
+    ("decoder_filters", [1, 2, 3], r"\[1, 2, 3\]"),
     ("decoder_filters", [[1, 2], [1, 2], [1, 2], [1, 2, 3]], r"\[1, 2, 3\]"),
     ("decoder_filters", [0, 1, 1, 1], "0"), ("image_dir", "", '""'), ("label_dir", None, "null"),
     ("validation_image_dir", "a\0b", "u0000"), ("validation_label_dir", ["a"], r'\["a"\]'),
@@ -94,3 +103,13 @@ def test_model_info_of_another_model(tmp_path):
     files.write_json(tmp_path / "model.json", INFO)
     with pytest.raises(InputError, match="names 2 classes, but the model gives 4"):
         model_info.read_classes(tmp_path, 4)
+
+
+def test_classes_hold_the_values_of_the_labels_they_were_trained_on(tmp_path):
+    files.write_json(tmp_path / "model.json", INFO | {
+        "class_ids": [[0], [7, 8]], "intensity_range": [100, 600]})
+    classes = model_info.read_classes(tmp_path, 2)
+    assert classes.label_values.tolist() == [0, 7] and classes.intensity_range == [100, 600]
+    files.write_json(tmp_path / "model.json", INFO | {"class_ids": [[0], [7], [8]]})
+    with pytest.raises(InputError, match="holds 2 classes and class_ids 3 classes"):
+        model_info.read_classes(tmp_path, 2)

@@ -31,7 +31,10 @@ def test_wrong_constants_leave_settings_to_look_at_the_folders_with():
 @pytest.mark.parametrize("name, values", [
     ("IMAGE_DIR", ["images", Path("images")]), ("VALIDATION_IMAGE_DIR", [None, "images"]),
     ("VALIDATION_SPLIT", [0.01, 0.99]), ("IMAGE_SIZE", [(32, 32), [8192, 64]]),
-    ("CLASS_NAMES", [None, ["a", "b"], ("a", "ä")]), ("IGNORE_LABEL", [None, 0, 255]),
+    ("CLASS_NAMES", [None, ["a", "b"], ("a", "ä")]), ("IGNORE_LABEL", [None, 0, 255, [0, 255], []]),
+    ("CLASS_IDS", [None, [0, 7], (0, 255), {0: 0, 7: 1, 8: 1}, {7: 1}]),
+    ("OTHER_IDS", ["error", "ignore", "background"]), ("SPLIT_BY", [None, r"(.*)_\d+"]),
+    ("CLASS_WEIGHTS", [None, {}, {"bird": 2, "ä": 0.5}]),
     ("ENCODER_WEIGHTS", [None, "imagenet", Path("x.h5")]), ("CLASS_WEIGHT_POWER", [0, 1, 0.5]),
     ("DECODER_FILTERS", [(512, 256, 128, 64), [[8, 8], [8, 8], [8, 4], [8, 4]]]),
     ("ENCODER_ALPHA", [0.35, 1, 1.0, 1.4]), ("LEARNING_RATE", [1, 1e-5]),
@@ -52,7 +55,11 @@ def test_right_constants(name, values):
                     (33, 64), (32, 8224), (np.int64(32), 32), (True, 32)]),
     ("CLASS_NAMES", [[], "ab", ["a"], ["a", "a"], ["a", 1], ["a", ""], ["a", "b\n"],
                      [str(index) for index in range(256)], {"a": 1}]),
-    ("IGNORE_LABEL", [-1, 256, 1.5, "255", False]), ("ENCODER_WEIGHTS", [5, ""]),
+    ("IGNORE_LABEL", [-1, 256, 1.5, "255", False, [0, 256], (0, 1), [1, 1]]),
+    ("CLASS_IDS", [[], [0], [0, 0], [0, 256], "01", {}, {0: 0}, {0: 0, 1: 2}, {0: 0, "1": 1}, 3]),
+    ("OTHER_IDS", [None, "void"]), ("SPLIT_BY", ["(", "", 3]), ("LABELS_TURNED", [1]),
+    ("CLASS_WEIGHTS", [["bird"], {"bird": -1}, {1: 2}, {"bird": "2"}]),
+    ("ENCODER_WEIGHTS", [5, ""]),
     ("DECODER_FILTERS", [None, (), (8, 8), (8, 8, 8, 0), ((8, 8),) * 3, (8, (8, 8), 8, 8), "abcd",
                          ((8, 8, 8),) * 4, (8.0, 8, 8, 8)]),
     ("LOSS", [None, "focal", 1, np.zeros(3), ["dice"]]), ("CLASS_WEIGHT_POWER", [-1, "1", None]),
@@ -75,3 +82,15 @@ def test_any_value_gets_a_sentence_or_passes(name):
                   len, Path(), range(4)):
         sentences = check_constants({name: value})
         assert len(sentences) <= 1 and all("\n" not in sentence for sentence in sentences)
+
+
+def test_paths_as_people_type_them(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    settings, errors = read_settings({**read_constants(), "IMAGE_DIR": "~/images",
+                                      "CACHE_DIR": Path("~/cache")})
+    assert errors == []
+    assert settings.image_dir == "/home/me/images" and settings.cache_dir == "/home/me/cache"
+    sentence, = check_constants({"IMAGE_DIR": "D:\new\train"})
+    assert sentence == (
+        "IMAGE_DIR is 'D:\\new\\train', in which Python reads a backslash and a letter as one "
+        "sign: put an r in front of the quotation marks, r\"...\", or write / for each backslash.")

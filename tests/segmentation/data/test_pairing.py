@@ -79,3 +79,70 @@ def test_names_leave_other_files_alone_and_unlabeled_ones_can_be_skipped(folders
     pairs = pair_files(*folders, skip_unlabeled=True)
     assert [pair.image_path.name for pair in pairs] == ["a.png", "b.png"]
     assert "1 of 3 images" in capsys.readouterr().out
+
+
+def write_files(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4)).save(folder / name)
+
+
+def names_of(pairs):
+    return list(zip(pairs.image_names, pairs.label_names))
+
+
+def test_labels_with_a_suffix_pair_and_that_is_printed(folders, capsys):
+    write_files(folders[0], "a.jpg", "b.png")
+    write_files(folders[1], "a_mask.png", "b_mask.png")
+    pairs = pair_files(*folders)
+    assert names_of(pairs) == [("a.jpg", "a_mask.png"), ("b.png", "b_mask.png")]
+    assert pairs[0] == (folders[0] / "a.jpg", folders[1] / "a_mask.png")
+    assert capsys.readouterr().out == "Labels are named *_mask, their images *.\n"
+    assert names_of(pair_files(*folders, names=["b.png"])) == [("b.png", "b_mask.png")]
+
+
+@pytest.mark.parametrize("names", [
+    ("a.png", "a_mask.png", "b.png", "b_mask.png"), ("a.jpg", "a_mask.png", "b.png", "b_mask.png"),
+    ("a.jpg", "a_mask.png", "b.jpg", "b_mask.png")])
+def test_one_folder_of_images_and_labels(folders, names):
+    write_files(folders[0], *names)
+    assert names_of(pair_files(folders[0], folders[0])) == [names[:2], names[2:]]
+
+
+def test_sub_folders_are_taken_where_the_folder_holds_no_image(folders, capsys):
+    write_files(folders[0], "x/1.jpg", "y/1.jpg", ".hidden/2.jpg")
+    write_files(folders[1], "x/1.png", "y/1.png")
+    assert names_of(pair_files(*folders)) == [("x/1.jpg", "x/1.png"), ("y/1.jpg", "y/1.png")]
+    assert names_of(pair_files(*folders, names=["y/1.jpg"])) == [("y/1.jpg", "y/1.png")]
+    (folders[1] / "x/1.png").unlink()
+    with pytest.raises(InputError, match=r"1 image\(s\) in .* have no label .*: x/1\.jpg;"):
+        pair_files(*folders)
+    write_files(folders[0], "0.jpg")
+    write_files(folders[1], "0.png")
+    assert names_of(pair_files(folders[0], folders[1])) == [("0.jpg", "0.png")]
+    assert "2 images in sub-folders of" in capsys.readouterr().out
+
+
+def test_labels_in_a_folder_inside_the_images_folder(tmp_path):
+    write_files(tmp_path, "day1/a.jpg", "day2/b.jpg", "labels/a.png", "labels/b.png")
+    assert names_of(pair_files(tmp_path, tmp_path / "labels")) == [
+        ("day1/a.jpg", "a.png"), ("day2/b.jpg", "b.png")]
+
+
+@pytest.mark.parametrize("names, says", [
+    (["a.json", "b.json"], r"2 file\(s\) of another tool: a\.json, b\.json; convert them with "),
+    (["instances.json"], r"1 file\(s\) of another tool: instances\.json"),
+    (["a.xml"], r"of another tool: a\.xml"), (["a.txt", "classes.txt"], r"another tool: a\.txt;")])
+def test_labels_of_other_tools_are_named(folders, names, says):
+    write_files(folders[0], "a.jpg", "b.jpg")
+    for name in names:
+        (folders[1] / name).write_text("{}")
+    with pytest.raises(InputError, match=says):
+        pair_files(*folders)
+
+
+def test_names_that_nearly_match_get_the_likely_reason(folders):
+    write_files(folders[0], "P00.jpg", "P01.jpg")
+    write_files(folders[1], "p00.png", "p01.png")
+    with pytest.raises(InputError, match="The names differ only in upper and lower case: rename"):
+        pair_files(*folders)
