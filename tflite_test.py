@@ -17,7 +17,7 @@ import numpy as np
 import main as main_script
 from device.drawing import color_mask, save_grid
 from device.errors import InputError, run_script
-from device.files import list_image_names, write_json
+from device.files import write_json
 from device.images import PADDING_GRAY, PADDING_LABEL
 from device.model_info import TFLITE_FILE, read_model_info
 from device.progress import Progress
@@ -32,6 +32,7 @@ from import_data import (
     load_calibration_images,
     load_validation_images,
 )
+from segmentation.data.pairing import pair_files
 from segmentation.evaluate import make_logit_function, make_predictor
 from segmentation.int8.features import make_feature_function
 from segmentation.int8.quantize import layer_errors, prepare
@@ -58,17 +59,16 @@ DIFFERENCE_COLOR = (255, 0, 0)  # of the pixels on which Keras and int8 differ
 def choose_test_set(info):
     """Returns model.json's fields with TEST_IMAGE_DIR in the place of the validation images.
 
-    Raises: InputError where only one of the two constants is set, or no image is there.
+    Raises: InputError where only one of the two constants is set, or as pairing.pair_files does.
     """
     if TEST_IMAGE_DIR is None and TEST_LABEL_DIR is None:
         return info
     if None in (TEST_IMAGE_DIR, TEST_LABEL_DIR):
         raise InputError("TEST_IMAGE_DIR and TEST_LABEL_DIR belong together: set both or neither.")
-    names = list_image_names(TEST_IMAGE_DIR)
-    if not names:
-        raise InputError(f"There is no image in {TEST_IMAGE_DIR}: correct TEST_IMAGE_DIR.")
-    return info | {"validation_image_dir": str(TEST_IMAGE_DIR), "validation_images": names,
-                   "validation_label_dir": str(TEST_LABEL_DIR)}
+    image_dir, label_dir = (Path(folder).expanduser()
+                            for folder in (TEST_IMAGE_DIR, TEST_LABEL_DIR))
+    return info | {"validation_image_dir": str(image_dir), "validation_label_dir": str(label_dir),
+                   "validation_images": pair_files(image_dir, label_dir).image_names}
 
 
 def check_same_shape(interpreter, info):

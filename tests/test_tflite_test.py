@@ -48,12 +48,16 @@ def test_another_folder_takes_the_place_of_the_validation_images(folders, monkey
     with pytest.raises(InputError, match="set both or neither"):
         tflite_test.choose_test_set(info)
     monkeypatch.setattr(tflite_test, "TEST_LABEL_DIR", str(folders[1]))
-    with pytest.raises(InputError, match="no image in"):
+    with pytest.raises(InputError, match="No images in"):
         tflite_test.choose_test_set(info)
     write_pair(folders, "z", [[0, 1]])
     assert tflite_test.choose_test_set(info) == info | {
         "validation_image_dir": str(folders[0]), "validation_label_dir": str(folders[1]),
         "validation_images": ["z.png"]}
+    for folder, name in zip(folders, ("z.png", "z_mask.png")):  # as people have them
+        (folder / "day").mkdir()
+        (folder / "z.png").rename(folder / "day" / name)
+    assert tflite_test.choose_test_set(info)["validation_images"] == ["day/z.png"]
 
 
 def test_limits_give_a_reason_each(predictions, monkeypatch):
