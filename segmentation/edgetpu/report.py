@@ -10,8 +10,9 @@ from segmentation.edgetpu.estimate import (
     format_estimate,
 )
 from segmentation.edgetpu.evidence import COMPILED_OP, EIGHT_BIT, TF25_MAX_VERSION, VERDICTS
+from segmentation.edgetpu.kinds import is_tolerable
 from segmentation.edgetpu.repair import unfuse_activations
-from segmentation.edgetpu.rules import is_tolerable, judge_compiled_graph, judge_graph
+from segmentation.edgetpu.rules import judge_compiled_graph, judge_graph
 from segmentation.edgetpu.sizes import largest_output
 from segmentation.edgetpu.tflite_file import (
     Finding,

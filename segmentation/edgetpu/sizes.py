@@ -1,6 +1,6 @@
 """The rules on sizes: an operation against the largest seen mapped and what was left on the CPU.
 
-Each rule takes an Op and returns None or (reason, source), as those of rules.py.
+Each rule takes an Op and returns None or (reason, source), as those of kinds.py.
 """
 
 import math
