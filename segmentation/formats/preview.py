@@ -1,7 +1,7 @@
 """The picture that shows whether an import is right: some pictures with their labels over them."""
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from device.drawing import class_colors, overlay, save_grid
 from device.errors import InputError
@@ -9,6 +9,7 @@ from device.images import read_image, read_label
 
 COLUMNS, ROWS = 4, 3
 TILE = (192, 256)  # (height, width)
+NAME_HEIGHT = 16  # pixels below a picture for its name
 
 
 def save_preview(path, jobs, targets, class_names):
@@ -25,24 +26,23 @@ def save_preview(path, jobs, targets, class_names):
     columns = min(COLUMNS, len(tiles))
     tiles += [np.full((*TILE, 3), 255, np.uint8)] * (-len(tiles) % columns)
     rows = [tiles[start:start + columns] for start in range(0, len(tiles), columns)]
-    names = [jobs[index].picture.stem for index in chosen]
-    titles = ["   ".join(name[:30] for name in names[start:start + columns])
-              for start in range(0, len(names), columns)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_grid(path, rows, [""] * columns, class_names, colors, titles)
+    save_grid(path, rows, [""] * columns, class_names, colors)
 
 
 def _make_tile(picture, target, colors):
-    """Returns a picture and its label, as large as fits TILE, on white."""
-    tile = np.full((*TILE, 3), 255, np.uint8)
+    """Returns a picture with its label and its name, as large as fits TILE, on white."""
+    tile = Image.new("RGB", TILE[::-1], "white")
     label = read_label(target)
-    scale = min(TILE[0] / label.shape[0], TILE[1] / label.shape[1])
+    height = TILE[0] - NAME_HEIGHT
+    scale = min(height / label.shape[0], TILE[1] / label.shape[1])
     size = tuple(max(1, round(side * scale)) for side in label.shape)
     try:
         image = read_image(picture, size)
     except InputError:  # main.py says so before it trains; the label can be seen all the same
         image = np.full((*size, 3), 128, np.uint8)
     small = np.array(Image.fromarray(label).resize(size[::-1], Image.Resampling.NEAREST))
-    top, left = (TILE[0] - size[0]) // 2, (TILE[1] - size[1]) // 2
-    tile[top:top + size[0], left:left + size[1]] = overlay(image, small, colors)
-    return tile
+    tile.paste(Image.fromarray(overlay(image, small, colors)),
+               ((TILE[1] - size[1]) // 2, (height - size[0]) // 2))
+    ImageDraw.Draw(tile).text((0, height), picture.stem[:40], "black", ImageFont.load_default(12))
+    return np.array(tile)
