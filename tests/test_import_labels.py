@@ -166,6 +166,15 @@ def test_nothing_is_overwritten_unasked(run, mask_folders):
     assert labels["x"].sum() == 6
 
 
+def test_what_is_to_be_set_in_main_is_printed(run, mask_folders, capsys):
+    image_dir, source = mask_folders
+    shutil.copy(source / "x_mask.png", image_dir)
+    run(image_dir)
+    told = capsys.readouterr().out
+    assert f'IMAGE_DIR = "{image_dir.as_posix()}"' in told and "LABEL_DIR = " in told
+    assert "SKIP_UNLABELED = True  # 1 of the pictures there have no label: x_mask.png" in told
+
+
 def test_originals_are_never_replaced(run, mask_folders):
     image_dir, source = mask_folders
     shutil.move(source / "x_mask.png", source / "x.png")

@@ -37,11 +37,11 @@ def import_labels(options, preview_path):
     _check_folders(options)
     source = Source(options.source, options.label_dir, options.crowd)
     image_dir = Path(options.image_dir or source.folder)
-    pictures = _list_pictures(image_dir, options.label_dir)
-    found, pictures = find_labels(source, pictures, options, findings)
+    all_pictures = _list_pictures(image_dir, options.label_dir)
+    found, pictures = find_labels(source, all_pictures, options, findings)
     jobs = match_records(found, pictures, findings, remarks) if found.records else []
     matched = jobs
-    jobs, unlabeled = _apply_empty(jobs, pictures, options.empty)
+    jobs = _apply_empty(jobs, pictures, options.empty)
     states = read_states(jobs, findings)
     counts = Counter()
     for job in jobs:
@@ -61,7 +61,9 @@ def import_labels(options, preview_path):
     save_preview(preview_path, jobs, targets, classes.names)
     for remark in remarks:
         print(remark)
-    _print_end(targets, unlabeled, image_dir, options, preview_path)
+    labeled = {job.picture for job in jobs}
+    unlabeled = [path.name for path in all_pictures.paths if path not in labeled]
+    _print_end(len(targets), unlabeled, image_dir, options, preview_path)
     return targets
 
 
@@ -84,18 +86,16 @@ def _list_pictures(image_dir, label_dir):
 
 
 def _apply_empty(jobs, pictures, empty):
-    """Returns the jobs that are written by EMPTY's rule, and the pictures left without a label."""
+    """Returns the jobs that are written by EMPTY's rule, sorted by picture."""
     kept = [job for job in jobs if job.record.classes or job.record.is_background]
     # Where all annotations were left out there is something, so it can't be background.
     unknown = {job.picture for job in jobs if job.record.left_out and not job.record.classes}
     labeled = {job.picture for job in kept}
-    # Label pictures among the pictures, which another kind of labels goes with, are none.
-    candidates, _ = split_pool(pictures.paths, pictures.paths, look_inside=False)
-    unlabeled = [path for path in candidates if path not in labeled]
     if empty == "background":
-        kept += [Job(path, None) for path in unlabeled if path not in unknown]
-        unlabeled = [path for path in unlabeled if path in unknown]
-    return sorted(kept, key=lambda job: job.picture), unlabeled
+        # Label pictures among the pictures, which another kind of labels goes with, are none.
+        candidates, _ = split_pool(pictures.paths, pictures.paths, look_inside=False)
+        kept += [Job(path, None) for path in candidates if path not in labeled | unknown]
+    return sorted(kept, key=lambda job: job.picture)
 
 
 # ---- where labels go -------------------------------------------------------------------------
@@ -252,11 +252,11 @@ def _tell_hidden(hidden):
             f"later ones: {listed}. Look at them in the tool that drew them."]
 
 
-def _print_end(targets, unlabeled, image_dir, options, preview_path):
-    print(f"{len(targets)} labels and {CLASS_NAMES_FILE} are in {options.label_dir}. Look at "
+def _print_end(count, unlabeled, image_dir, options, preview_path):
+    print(f"{count} labels and {CLASS_NAMES_FILE} are in {options.label_dir}. Look at "
           f"{preview_path}, then set in main.py:")
     print(f'IMAGE_DIR = "{image_dir.as_posix()}"\nLABEL_DIR = '
           f'"{Path(options.label_dir).as_posix()}"')
     if unlabeled:
-        print(f"SKIP_UNLABELED = True  # {len(unlabeled)} pictures have no label "
-              f"({list_names(path.name for path in unlabeled)})")
+        print(f"SKIP_UNLABELED = True  # {len(unlabeled)} of the pictures there have no label: "
+              f"{list_names(unlabeled)}")
