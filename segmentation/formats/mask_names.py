@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from device.errors import InputError
+from device.errors import InputError, list_names
 from device.files import split_suffix, stem_of
 from segmentation.formats.mask_files import count_kinds, read_mask
 
@@ -15,6 +15,7 @@ MASK_WORDS = re.compile(  # in the name of a file or folder that holds labels
 PICTURE_WORDS = ("img", "image", "leftimg8bit", "rgb", "sat", "photo", "picture", "input", "im",
                  "raw", "orig", "original")
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".webp")
+SHOWN = re.compile(r"vis|viz|overlay|blend|preview|show|prob|color|rgb", re.IGNORECASE)
 SPLITS = ("train", "val", "test", "valid", "validation", "training", "testing")
 # Of several masks of one picture the first of these kinds is read.
 KINDS = ("labelids", "segmentationclass", "trainids", "color", "instanceids", "segmentationobject")
@@ -75,8 +76,16 @@ def pair_masks(pictures, masks, suffix=None):
 def choose_kind(groups):
     """Keeps of several kinds of masks of a picture the one that holds classes.
 
+    Those are known kinds, or one mask of the picture's own name beside others for the eye
+    (x.png, x_overlay.png).
     Returns: groups, and a remark, '' where nothing was passed over.
     """
+    beside = {affix[1:] for group in groups.values() for _, affix in group} - {""}
+    plain = {picture: [mask for mask in group if mask[1] == "*"]
+             for picture, group in groups.items()}
+    if beside and all(map(SHOWN.search, beside)) and all(map(len, plain.values())):
+        return plain, ("Passed over are the masks whose names end with "
+                       f"{list_names(sorted(beside))}.")
     passed_over, read = Counter(), set()
     chosen = {}
     for picture, masks in groups.items():

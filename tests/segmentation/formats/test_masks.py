@@ -383,3 +383,26 @@ def test_index_masks_of_thin_classes_stay_as_they_are(import_from, add_picture, 
     labels, names = import_from(image_dir="images")
     assert names == ["background", *(f"class {number * 4}" for number in range(1, 8))]
     assert np.array_equal(labels["x"], np.where(label == 255, 255, label // 4))
+
+
+def test_masks_for_the_eye_are_passed_over(import_from, add_picture, add_mask, capsys):
+    for name in ("x", "y"):
+        add_picture(f"images/{name}.jpg")
+        add_mask(f"source/{name}.png", two_classes())
+        add_mask(f"source/{name}_overlay.png", np.dstack([two_classes() * 90] * 2 + [SQUARE]))
+    labels, _ = import_from(image_dir="images")
+    assert np.array_equal(labels["y"], two_classes())
+    assert "Passed over are the masks whose names end with _overlay" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("picture", "mask"), [
+    ("top_1_2_RGB.tif", "top_1_2_label.tif"), ("seq1/Images/000.png", "seq1/Labels/000.png"),
+    ("frames/0001.jpg", "frames_mask/0001.png"), ("a/1.jpg", "a/1_seg0.png")])
+def test_two_folders_of_the_same_names(picture, mask, import_from, add_picture, add_mask):
+    for number in "12":
+        add_picture("source/" + picture.replace("1", number), (40, 60))
+        add_mask("source/" + mask.replace("1", number),
+                 np.kron(SQUARE, np.full((5, 5), int(number), np.uint8)))
+    labels, names = import_from()
+    assert len(labels) == 2 and names == ["background", "class 1", "class 2"]
+    assert [int(label.max()) for _, label in sorted(labels.items())] == [1, 2]
