@@ -101,12 +101,12 @@ def verdict_sentence(verdict, ops, findings, is_compiled, is_repairable):
         names = ", ".join(dict.fromkeys(op.name for op in left))
         hint = " Tolerable: conversions from and to float." if all(map(is_tolerable, left)) else ""
         state = "compiled; " if is_compiled else ""
-        more = f"; of {at_risk} more it is not sure" if at_risk else ""
+        more = f"; {at_risk} more may too" if at_risk else ""
         return f"{state}{len(left)} of {len(ops)} operations stay on the CPU: {names}{more}.{hint}"
     if is_compiled:
         return "compiled; no operation is left on the CPU."
     if verdict == "RISK":
-        return f"no known obstacle, but {at_risk} of {len(ops)} operations exceed what was mapped."
+        return f"no known obstacle, but {at_risk} of {len(ops)} operations may stay on the CPU."
     return "no known obstacle; the decision is the compiler's."
 
 

@@ -23,7 +23,7 @@ def test_all_behind_an_operation_on_the_cpu_is_at_risk():
         "RELU": "OK", "HARD_SWISH": "CPU", "LOGISTIC": "RISK", "TANH": "RISK"}
     assert report["operations_on_cpu"] == 1 and report["verdict"] == "CPU"
     assert report["sentence"] == (
-        "1 of 4 operations stay on the CPU: HARD_SWISH; of 2 more it is not sure.")
+        "1 of 4 operations stay on the CPU: HARD_SWISH; 2 more may too.")
     row = next(row for row in report["rows"] if row["name"] == "TANH")
     assert row["reasons"][0]["reason"].startswith("behind an operation on the CPU")
 

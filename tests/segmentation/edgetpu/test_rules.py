@@ -1,4 +1,4 @@
-"""Tests of the rules: every one on a hand-made file, good and bad."""
+"""Tests of the rules (kinds.py, sizes.py, rules.py): each on a hand-made file, good and bad."""
 
 import json
 
