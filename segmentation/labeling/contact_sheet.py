@@ -53,7 +53,8 @@ def make_tile(session, image_path, colors):
     """Returns an image with its label over it, fitted into a tile, uint8 (*TILE, 3)."""
     tile = np.zeros((*TILE, 3), np.uint8)
     try:
-        image, label = read_image(image_path), read_label(label_path_of(session, image_path))
+        image = read_image(image_path, intensity_range=session.intensity_range)
+        label = read_label(label_path_of(session, image_path))
     except InputError:
         return tile  # an image that can't be read is black here, and skipped in the window
     scale = min(TILE[0] / image.shape[0], TILE[1] / image.shape[1])

@@ -11,13 +11,14 @@ from segmentation.labeling.session import Picture, format_skipped, label_path_of
 SMALLEST_LEVEL = 1_000_000  # pixels; images are kept halved and halved again down to this size
 
 
-def open_picture(image_path, label_path, drawing=None):
+def open_picture(image_path, label_path, drawing=None, intensity_range=None):
     """Reads an image, halves it down to screen size, and opens its label or an empty one.
 
-    Args: drawing, the Drawing of an earlier visit, or None.
+    Args: drawing, the Drawing of an earlier visit, or None; intensity_range, see images.read_image.
     Raises: InputError where either can't be read, or where their sizes differ.
     """
-    levels = [Image.fromarray(read_image(image_path)).convert("RGBX")]
+    image = read_image(image_path, intensity_range=intensity_range)
+    levels = [Image.fromarray(image).convert("RGBX")]
     while levels[-1].width * levels[-1].height > SMALLEST_LEVEL:
         levels.append(levels[-1].reduce(2))
     size = levels[0].height, levels[0].width
@@ -58,7 +59,7 @@ def _expect(session, image_path):
     if image_path not in session.preloading:
         session.preloading[image_path] = session.loader.submit(
             open_picture, image_path, label_path_of(session, image_path),
-            session.parked_drawings.get(image_path))
+            session.parked_drawings.get(image_path), session.intensity_range)
     return session.preloading[image_path]
 
 

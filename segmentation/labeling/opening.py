@@ -5,6 +5,7 @@ from pathlib import Path
 
 from device.errors import InputError, list_names
 from device.files import LABEL_SUFFIX, find_images, find_write_error, stem_of
+from segmentation.data.intensity_range import measure_intensity_range
 from segmentation.labeling.class_list import agree_class_names, finish_rewriting
 from segmentation.labeling.review import read_unreviewed
 from segmentation.labeling.session import Session
@@ -28,6 +29,7 @@ def open_session(image_dir, label_dir, class_names=None, ignore_label=255, outpu
                    if path.suffix.lower() == LABEL_SUFFIX}
     session = Session(image_paths, Path(label_dir), label_files, ignore_label, Path(output_dir),
                       load_model)
+    session.intensity_range = measure_intensity_range(image_paths)
     session.labeled = {path for path in image_paths if stem_of(path) in label_files}
     session.unreviewed = read_unreviewed(session)
     session.class_names = agree_class_names(session, class_names)

@@ -19,12 +19,15 @@ def load_predictor(output_dir, class_names, load_model):
     Args: class_names to label with; the model's must be these or the first of these; load_model,
         get_model.load_model.
     Returns: function, image path -> logits float32 (height, width, classes) at the model's size.
-    Raises: InputError where there is no model, or where its classes are others.
+    Raises: InputError where there is no model, or where its classes or their numbers are others.
     """
     info = read_model_info(output_dir, needed=("class_names", "image_size", "decoder_filters"))
     if list(class_names[:len(info["class_names"])]) != info["class_names"]:
         raise InputError(f"The model in {output_dir} knows {list_names(info['class_names'])}, but "
                          f"you label {list_names(class_names)}: train it on these labels first.")
+    if info.get("class_ids", []) != [[index] for index in range(len(info.get("class_ids", [])))]:
+        raise InputError(f"The model in {output_dir} was trained with CLASS_IDS, so its classes "
+                         f"are not the numbers in these labels: train without, or label by hand.")
     model = load_model(output_dir, info)
 
     def predict(image_path):

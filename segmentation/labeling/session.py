@@ -30,6 +30,7 @@ class Session:
     ignore_label: int | None
     output_dir: Path
     load_model: Callable  # get_model.load_model, imported when it is first needed
+    intensity_range: list | None = None  # of images with more than 8 bits, see images.read_image
     class_names: list = field(default_factory=list)
     index: int = 0
     picture: Picture | None = None

@@ -32,6 +32,7 @@ from labeling.hand import (
 )
 from segmentation.labeling import strokes
 from segmentation.labeling.class_list import add_class
+from segmentation.labeling.loading import open_picture
 from segmentation.labeling.opening import open_session
 from segmentation.labeling.session import label_path_of, unknown_values
 from segmentation.labeling.window import open_window
@@ -225,3 +226,14 @@ def test_no_class_takes_the_index_to_be_ignored(folders):
     session = open_session(*folders, NAMES, ignore_label=4)
     with pytest.raises(InputError, match="No more classes"):
         add_class(session, "more")
+
+
+def test_images_of_16_bits_are_shown_by_the_sets_range(tmp_path):
+    values = np.linspace(100, 600, 64 * 64).reshape(64, 64)
+    for name, factor in (("a.png", 1.0), ("b.png", 0.5)):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        Image.fromarray((values * factor).astype(np.uint16)).save(tmp_path / "images" / name)
+    session = open_session(tmp_path / "images", tmp_path / "labels", NAMES)
+    shown = [np.asarray(open_picture(path, tmp_path / "none.png", None, session.intensity_range)
+                        .levels[0])[..., 0] for path in session.image_paths]
+    assert shown[0].max() > 250 and 110 < shown[1].max() < 130
