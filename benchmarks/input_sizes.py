@@ -17,7 +17,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import main
-from device.tflite import run_model
+from device.tflite import invoke_model
 from get_model import get_model
 from segmentation.edgetpu.repair import unfuse_activations
 from segmentation.edgetpu.report import check_model
@@ -56,7 +56,7 @@ def measure_times(models, image_sizes):
     for row in times:
         for number, (interpreter, image) in enumerate(zip(interpreters, images)):
             start = time.perf_counter()
-            run_model(interpreter, image)
+            invoke_model(interpreter, image)
             row[number] = 1000 * (time.perf_counter() - start)
     return np.median(times[3:], axis=0)
 

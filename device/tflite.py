@@ -77,9 +77,10 @@ def model_shape(interpreter):
     if types[0] != np.float32 and not 0 < scale < np.inf:
         raise InputError(f"The model's input has the scale {scale}: it is damaged or was quantized "
                          f"by another tool; run tflite_convert.py again.")
-    if not 2 <= shapes[1][3] <= MAX_CLASSES:
-        raise InputError(f"The model gives {shapes[1][3]} classes; masks hold 2 to {MAX_CLASSES}.")
-    return shapes[0][1:3], shapes[1][3]
+    num_classes = shapes[1][3] // (4 if is_folded(shapes[0][1:], shapes[1][1:]) else 1)
+    if not 2 <= num_classes <= MAX_CLASSES:
+        raise InputError(f"The model gives {num_classes} classes; masks hold 2 to {MAX_CLASSES}.")
+    return shapes[0][1:3], num_classes
 
 
 def run_model(interpreter, image):
@@ -88,11 +89,38 @@ def run_model(interpreter, image):
     Args: image uint8 (height, width, 3) of the model's size.
     Returns: quantized logits (height, width, num_classes), of the output's dtype.
     """
+    invoke_model(interpreter, image)
+    logits = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
+    return unfold_logits(logits) if is_folded(image.shape, logits.shape) else logits
+
+
+def is_folded(image_shape, logits_shape):
+    """Whether a model of these shapes (height, width, channels) gives folded logits.
+
+    They have half the image's size and at least 2 classes of 4 pixels each; see unfold_logits.
+    """
+    (height, width, _), (rows, columns, channels) = image_shape, logits_shape
+    return (height, width) == (2 * rows, 2 * columns) and channels >= 8 and channels % 4 == 0
+
+
+def unfold_logits(folded):
+    """Moves the logits of 2x2 pixels in one place to their pixels: TensorFlow's depth_to_space.
+
+    tflite_convert.py's models give them folded: see segmentation/int8/quantize.py, fold_head.
+    Args: folded (height, width, 4 * classes): channel (2 * row + column) * classes + class.
+    Returns: logits (2 * height, 2 * width, classes), of the same dtype.
+    """
+    height, width, channels = folded.shape
+    pixels = folded.reshape(height, width, 2, 2, channels // 4).swapaxes(1, 2)
+    return pixels.reshape(2 * height, 2 * width, channels // 4)
+
+
+def invoke_model(interpreter, image):
+    """Runs the model on one image, uint8 of its size; its outputs are then read from it."""
     detail = interpreter.get_input_details()[0]
     image = quantize_image(image, detail["dtype"], detail["quantization"])
     interpreter.set_tensor(detail["index"], image[None])
     interpreter.invoke()
-    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
 
 
 def quantize_image(image, dtype, quantization=None):

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from tensorflow.lite.python.schema_py_generated import Model
 
-from device.tflite import run_model
+from device.tflite import invoke_model, run_model
 from segmentation.int8.interpreter import dequantize, open_layers
 
+BIAS_INPUT = {"CONV_2D": 2, "TRANSPOSE_CONV": 3}  # which of a head's inputs is its bias
 MIN_UNCLAMPED_SHARE = 0.1  # at least this is divided by: a channel seldom unclamped shifts too far
 
 
@@ -65,7 +66,7 @@ def channel_means(model_bytes, layers, images):
     interpreter = open_layers(model_bytes)
     means, unclamped = [0.0] * len(layers), [0.0] * len(layers)
     for image in images:
-        run_model(interpreter, image)
+        invoke_model(interpreter, image)
         for number, layer in enumerate(layers):
             values = interpreter.get_tensor(layer.output)
             if values.dtype == np.int8:
@@ -97,15 +98,16 @@ def correct_tie_bias(model_bytes, images):
     Returns: bytes of the .tflite; nothing but that convolution's biases has changed.
     """
     interpreter = open_layers(model_bytes)
-    *_, inputs = (op["inputs"] for op in interpreter._get_ops_details()
-                  if op["op_name"] == "TRANSPOSE_CONV")
-    if len(inputs) < 4:  # the converter leaves out biases that are all 0: of an untrained model
+    *_, head = (op for op in interpreter._get_ops_details() if op["op_name"] in BIAS_INPUT)
+    place = BIAS_INPUT[head["op_name"]]
+    if len(head["inputs"]) <= place:  # the converter leaves out biases of 0: of an untrained model
         return model_bytes
     ties = sum(count_ties(run_model(interpreter, image)) for image in images)
     step, _ = interpreter.get_output_details()[0]["quantization"]
     data = bytearray(model_bytes)
-    values, scale = find_bias(data, inputs[3])
-    values += np.round(solve_logit_offsets(ties) * step / scale).astype(np.int32)
+    values, scale = find_bias(data, head["inputs"][place])
+    offsets = np.tile(solve_logit_offsets(ties), len(values) // len(ties))  # of 2x2 pixels, or one
+    values += np.round(offsets * step / scale).astype(np.int32)
     return bytes(data)
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import tensorflow as tf
 
-from device.tflite import run_model
+from device.tflite import invoke_model
 from segmentation.int8.equalize import equalize
 from segmentation.int8.interpreter import dequantize, open_bytes
 from segmentation.int8.quantize import quantize
@@ -34,7 +34,7 @@ def make_feature_function(encoder, calibration_images):
         places = dict(zip(shapes, places))
         interpreter = interpreters.get()
         try:
-            run_model(interpreter, image)
+            invoke_model(interpreter, image)
             for output in interpreter.get_output_details():
                 place = places[tuple(output["shape"][1:])]
                 values = interpreter.get_tensor(output["index"])[0]

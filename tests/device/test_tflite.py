@@ -35,6 +35,20 @@ def test_negative_logits_keep_their_order():
     assert tflite.most_likely_classes(logits, (2, 4), (0, 0, 2, 1)).tolist() == [[1] * 4] * 2
 
 
+def test_folded_logits_move_to_their_pixels():
+    folded = np.arange(2 * 8, dtype=np.int8).reshape(1, 2, 8)  # two places of 2x2 pixels, 2 classes
+    logits = tflite.unfold_logits(folded)
+    assert logits.dtype == np.int8 and logits.tolist() == [
+        [[0, 1], [2, 3], [8, 9], [10, 11]], [[4, 5], [6, 7], [12, 13], [14, 15]]]
+
+
+@pytest.mark.parametrize("logits_shape, expected", [
+    ((16, 24, 12), True), ((16, 24, 8), True), ((32, 48, 12), False), ((16, 24, 3), False),
+    ((16, 24, 4), False), ((16, 12, 12), False), ((8, 12, 16), False)])
+def test_logits_of_half_size_are_folded(logits_shape, expected):
+    assert tflite.is_folded((32, 48, 3), logits_shape) == expected
+
+
 def test_quantize_image_is_pixel_minus_128():
     pixels = np.arange(256, dtype=np.uint8).reshape(16, 16)
     for scale in (2 / 255, float(np.float32(2 / 255)), 0.007843137718737125, 0.00784313678741455):

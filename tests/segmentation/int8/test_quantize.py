@@ -1,8 +1,19 @@
 """Tests of quantize.py: training sees the encoder that the device runs."""
 
-from int8_models import small_unet
+import numpy as np
+from int8_models import scale, small_unet
 
+from device.tflite import unfold_logits
 from segmentation.int8 import equalize, interpreter, quantize
+
+
+def test_the_converted_model_ends_with_logits_that_the_host_unfolds():
+    model, images = small_unet()
+    folded = quantize.prepare(model, images)(scale(images), training=False).numpy()
+    assert folded.shape == (len(images), 32, 48, 12)
+    logits = model(images.astype(np.float32), training=False)
+    for found, expected in zip(folded, logits):
+        np.testing.assert_allclose(unfold_logits(found), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_training_sees_the_encoder_of_the_converted_model():
