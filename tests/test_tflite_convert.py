@@ -39,7 +39,7 @@ def test_every_tensor_is_int8_and_the_input_is_pixel_minus_128(small):
     assert interpreter.get_input_details()[0]["shape_signature"].tolist() == [1, 32, 64, 3]
     assert interpreter.get_input_details()[0]["dtype"] == np.int8
     assert interpreter.get_output_details()[0]["dtype"] == np.int8
-    assert interpreter.get_output_details()[0]["shape"].tolist() == [1, 32, 64, 3]
+    assert interpreter.get_output_details()[0]["shape"].tolist() == [1, 16, 32, 4 * 3]
 
 
 def test_no_operation_stands_before_the_first_convolution(small):
