@@ -13,7 +13,7 @@ from device.files import write_json
 from device.model_info import IGNORED
 from segmentation.data.augmentation import Augmentation
 from segmentation.data.cache import BYTES_PER_GB
-from segmentation.data.pasting import is_background_large
+from segmentation.data.pasting import MIN_BACKGROUND, is_background_large
 from segmentation.evaluate import make_predictor, measure, warn_of_one_class
 from segmentation.int8.features import cache_features, make_feature_function
 from segmentation.metrics import selection_score
@@ -48,9 +48,11 @@ def train(model, data, loss, settings, strategy):
                "repeats": count_repeats(data, settings),
                "pasted_classes": count_pasted_classes(data, settings)}
     warn_of_left_right(data["class_names"], settings.flip)
-    if options["pasted_classes"]:
-        print(f"{data['class_names'][0]} holds most of the pixels, so objects are pasted into "
-              f"other training images (PASTE_OBJECTS).", flush=True)
+    if settings.paste_objects:
+        is_pasting = options["pasted_classes"] > 0
+        print(f"{data['class_names'][0]} holds {'over' if is_pasting else 'not over'} "
+              f"{MIN_BACKGROUND:.0%} of the pixels, so objects are {'' if is_pasting else 'not '}"
+              f"pasted into other training images (PASTE_OBJECTS).", flush=True)
     is_interrupted = False
     for phase in plan_phases(model, data, settings, record["epochs"]):
         if best_weights and record["epochs"] == phase.first_epoch > 0:

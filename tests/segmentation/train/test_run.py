@@ -120,11 +120,10 @@ def test_few_images_are_gone_through_several_times():
     assert run.count_repeats({"images": np.empty(168), "crops_per_picture": 4}, settings) == 4
 
 
-@pytest.mark.parametrize("constants, counts, expected", [
-    ({}, [91, 5, 4], 3), ({}, [50, 25, 25], 0),
-    ({"PASTE_OBJECTS": False}, [91, 5, 4], 0)])
-def test_objects_are_pasted_where_the_background_is_large(constants, counts, expected):
-    settings, _ = read_settings({**vars(main), **constants})
+@pytest.mark.parametrize("wanted, counts, expected", [
+    (True, [91, 5, 4], 3), (True, [50, 25, 25], 0), (False, [91, 5, 4], 0)])
+def test_objects_are_pasted_where_the_background_is_large(wanted, counts, expected):
+    settings, _ = read_settings({**vars(main), "PASTE_OBJECTS": wanted})
     data = {"pixel_counts": np.array(counts), "class_names": ["sky", "cat", "bird"]}
     assert run.count_pasted_classes(data, settings) == expected
 
