@@ -8,7 +8,6 @@ from tensorflow.lite.python.schema_py_generated import Model
 from device.tflite import invoke_model, run_model
 from segmentation.int8.interpreter import dequantize, open_layers
 
-BIAS_INPUT = {"CONV_2D": 2, "TRANSPOSE_CONV": 3}  # which of a head's inputs is its bias
 MIN_UNCLAMPED_SHARE = 0.1  # at least this is divided by: a channel seldom unclamped shifts too far
 
 
@@ -93,19 +92,15 @@ def correct_tie_bias(model_bytes, images):
 
     Of equal logits the first is taken, so rounding moves the edge between two classes by half a
     step in favor of the earlier one: background grows, rare objects shrink.
-    Args: bytes of a .tflite whose last convolution gives the logits, images uint8 (n, height,
-        width, 3).
+    Args: bytes of a .tflite whose last convolution gives the logits, folded or not; images uint8
+        (n, height, width, 3).
     Returns: bytes of the .tflite; nothing but that convolution's biases has changed.
     """
     interpreter = open_layers(model_bytes)
-    *_, head = (op for op in interpreter._get_ops_details() if op["op_name"] in BIAS_INPUT)
-    place = BIAS_INPUT[head["op_name"]]
-    if len(head["inputs"]) <= place:  # the converter leaves out biases of 0: of an untrained model
-        return model_bytes
     ties = sum(count_ties(run_model(interpreter, image)) for image in images)
     step, _ = interpreter.get_output_details()[0]["quantization"]
     data = bytearray(model_bytes)
-    values, scale = find_bias(data, head["inputs"][place])
+    values, scale = find_bias(data, list_layers(model_bytes)[-1].bias)
     offsets = np.tile(solve_logit_offsets(ties), len(values) // len(ties))  # of 2x2 pixels, or one
     values += np.round(offsets * step / scale).astype(np.int32)
     return bytes(data)
