@@ -210,8 +210,9 @@ def format_group(rows):
         size = rows[0]["largest_output"]
         heads[0] += f", output up to {'x'.join(map(str, size[1:] or size))}"
     lines = wrap(", ".join(heads), 2)
-    for why in rows[0]["reasons"]:
-        lines += wrap(f"{why['verdict']}: {why['reason']} [{why['source']}]", 6)
+    reasons = (f"{why['verdict']}: {why['reason']} [{why['source']}]" for why in rows[0]["reasons"])
+    for reason in dict.fromkeys(reasons):
+        lines += wrap(reason, 6)
     for remedy in dict.fromkeys(why["remedy"] for why in rows[0]["reasons"] if why["remedy"]):
         lines += wrap(f"-> {remedy}", 6)
     return lines

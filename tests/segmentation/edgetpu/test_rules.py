@@ -228,3 +228,22 @@ def test_a_transposed_convolution_inside_is_the_decoders():
                    operation("RELU", ["t"], ["y"])], tensors)
     assert "-> DECODER_FILTERS in pairs (main.py) resizes instead" in format_report(
         check_model(data))
+
+
+def test_two_remedies_for_one_reason():
+    """The tutorial's decoder: one reason, and what to do inside and at the head."""
+    tensors = {"x": activation(1, 64, 64, 4), "t": activation(1, 128, 128, 64),
+               "y": activation(1, 256, 256, 3)}
+    operations = []
+    for name, source, target, shape in (("a", "x", "t", (128, 128, 64)),
+                                        ("b", "t", "y", (256, 256, 3))):
+        tensors[f"shape_{name}"] = constant([1, *shape], "INT32")
+        tensors[f"w_{name}"] = constant(np.ones((shape[-1], 3, 3, tensors[source]["shape"][-1])))
+        operations.append(operation("TRANSPOSE_CONV", [f"shape_{name}", f"w_{name}", source],
+                                    [target], 2, "TransposeConvOptions", strideH=2, strideW=2))
+    lines = format_report(check_model(tflite(operations, tensors))).splitlines()
+    assert lines[1:5] == [
+        "  2 TRANSPOSE_CONV version 2, output up to 128x128x64",
+        "      RISK: beyond the largest seen mapped (64x64x64 and 128x128x3) [Coral's U-Net]",
+        "      -> DECODER_FILTERS in pairs (main.py) resizes instead",
+        "      -> the head: IMAGE_SIZE in main.py up to (128, 128) is as large as was mapped"]
