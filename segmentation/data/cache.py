@@ -131,7 +131,8 @@ class StoredArray:
 
     array[index] along the first axis (number, slice, index array) reads them by plain file reads:
     mapped pages would count as memory of the process, and a file that is cut behind our back would
-    end it by a signal. All other uses (np.asarray, several axes) go through a memory map.
+    end it by a signal. So does array[number, slice, ...], of whose record only the rows of the slice
+    are read. All other uses (np.asarray, other axes) go through a memory map.
     """
 
     def __init__(self, path, shape, dtype, make=False):
@@ -162,6 +163,9 @@ class StoredArray:
         if isinstance(index, slice) and index.step in (None, 1):
             start, stop, _ = index.indices(len(self))
             return self._read(start, max(0, stop - start))
+        if isinstance(index, tuple) and len(index) > 1 and isinstance(
+                index[0], (int, np.integer)) and isinstance(index[1], slice):
+            return self._read_lines(*index)
         if isinstance(index, tuple) or index is None or index is Ellipsis:
             return np.array(self.mapped[self.rows][index])
         positions = np.arange(len(self))[index]
@@ -216,11 +220,27 @@ class StoredArray:
             return records
         return self._read_rows(start, count)
 
+    def _read_lines(self, index, lines, *others):
+        """Reads array[index, lines, ...], lines being a slice: of a large picture these alone."""
+        index = range(len(self))[index]
+        row = int(self.rows[index]) if isinstance(self.rows, np.ndarray) else index
+        start, stop, step = lines.indices(self.shape[1])
+        if step != 1:
+            return self._read_rows(row, 1)[0][(lines, *others)]
+        line_bytes = self.record_bytes // self.shape[1]
+        read = self._read_bytes(row * self.record_bytes + start * line_bytes,
+                                (max(0, stop - start), *self.shape[2:]))
+        return np.array(read[(slice(None), *others)])
+
     def _read_rows(self, start, count):
-        records = np.empty((count, *self.shape[1:]), self.dtype)
+        return self._read_bytes(start * self.record_bytes, (count, *self.shape[1:]))
+
+    def _read_bytes(self, offset, shape):
+        """Reads an array of this shape that lies so many bytes behind the file's header."""
+        records = np.empty(shape, self.dtype)
         rest = memoryview(records.reshape(-1).view(np.uint8))
         with self.lock:
-            self.file.seek(self.mapped.offset + start * self.record_bytes)
+            self.file.seek(self.mapped.offset + offset)
             while rest:
                 read = self.file.readinto(rest)
                 if not read:

@@ -93,6 +93,12 @@ def test_stored_arrays_behave_like_plain_ones(read, set_dirs, monkeypatch):
     assert np.array_equal(counts[:].any(axis=0), plain_counts.any(axis=0))
     assert np.array_equal(count_pixels(labels, 3), count_pixels(plain_labels, 3))
     assert labels.ndim == 3 and labels.size == plain_labels.size
+    part = np.s_[3, 2:7, 1:4]
+    assert np.array_equal(images[part], plain_images[part])
+    assert np.array_equal(labels[part], plain_labels[part])
+    assert np.array_equal(labels[-1, 5:900], plain_labels[-1, 5:900])
+    assert np.array_equal(labels[-1, ::2], plain_labels[-1, ::2])
+    assert images[0, 4:4].shape == (0, *SIZE[1:], 3)
     for wrong in (12, -13):
         with pytest.raises(IndexError):
             images[wrong]
