@@ -131,8 +131,8 @@ class StoredArray:
 
     array[index] along the first axis (number, slice, index array) reads them by plain file reads:
     mapped pages would count as memory of the process, and a file that is cut behind our back would
-    end it by a signal. So does array[number, slice, ...], of whose record only the rows of the slice
-    are read. All other uses (np.asarray, other axes) go through a memory map.
+    end it by a signal. So does array[number, slice, ...], which reads only the lines of the slice.
+    All other uses (np.asarray, other axes) go through a memory map.
     """
 
     def __init__(self, path, shape, dtype, make=False):
