@@ -1,5 +1,6 @@
 """Label Studio's JSON and JSON-MIN: brush strokes, polygons, rectangles, ellipses, in per cent."""
 
+import base64
 from collections import Counter
 from functools import partial
 
@@ -8,6 +9,7 @@ from segmentation.formats.reading import (
     ContentError,
     clean_name,
     damage_as_sentence,
+    read_embedded_mask,
     read_number,
     read_size,
 )
@@ -114,15 +116,20 @@ def _names_by_region(results):
 
 
 def _has_area(value):
-    return "rle" in value or "radiusX" in value or ("width" in value and "height" in value
-                                                    and "x" in value) \
-        or len(value.get("points") or ()) > 2
+    return (any(key in value for key in ("rle", "imageDataURL", "radiusX"))
+            or {"x", "y", "width", "height"} <= value.keys()
+            or len(value.get("points") or ()) > 2)
 
 
 def _read_shape(name, value, size):
     height, width = size
     if "rle" in value:
         return mask_shape(name, decode_label_studio(value["rle"], size))
+    if "imageDataURL" in value:  # bitmask: "data:image/png;base64,...", clear where nothing is
+        mask = read_embedded_mask(base64.b64decode(value["imageDataURL"].partition(",")[2]))
+        if mask.shape != size:
+            raise ContentError("a bitmask does not have the picture's size")
+        return mask_shape(name, mask)
 
     def number(key, side):
         """Returns a field in per cent of a side as pixels."""

@@ -9,6 +9,7 @@ import zlib
 from contextlib import contextmanager
 from xml.etree import ElementTree
 
+import numpy as np
 from PIL import Image
 
 from device.errors import InputError
@@ -162,3 +163,9 @@ def open_embedded(content):
     return image
 
 
+def read_embedded_mask(content):
+    """Returns the mask bool (height, width) of a PNG's bytes: what is not clear, or not black."""
+    image = open_embedded(content)
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        return np.array(image.convert("RGBA"))[..., 3] > 0
+    return np.array(image.convert("L")) > 0

@@ -5,15 +5,13 @@ import zlib
 from collections import Counter
 from functools import partial
 
-import numpy as np
-
 from segmentation.formats.geometry import box_outline
 from segmentation.formats.labelme import sort_corners
 from segmentation.formats.reading import (
     FormatError,
     clean_name,
     damage_as_sentence,
-    open_embedded,
+    read_embedded_mask,
     read_json,
     read_points,
     read_size,
@@ -82,13 +80,8 @@ def _read_bitmap(name, bitmap):
     content = base64.b64decode(bitmap["data"])
     if not content.startswith(b"\x89PNG"):
         content = unpack(content)
-    image = open_embedded(content)
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        mask = np.array(image.convert("RGBA"))[..., 3] > 0
-    else:
-        mask = np.array(image.convert("L")) > 0
     left, top = bitmap["origin"]
-    return mask_shape(name, mask, int(left), int(top))
+    return mask_shape(name, read_embedded_mask(content), int(left), int(top))
 
 
 def unpack(content, limit=1 << 28):

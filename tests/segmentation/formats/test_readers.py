@@ -375,6 +375,16 @@ def test_label_studios_shapes(import_file):
     assert label[:, 6].tolist() == [0, 0, 1, 1, 1, 1, 1, 0]
 
 
+def test_label_studios_bitmask(import_file):
+    clear = png_bytes(np.dstack([square() * 0] * 3 + [square() * 255]))
+    value = {"format": "png", "bitmasklabels": ["duck"],
+             "imageDataURL": "data:image/png;base64," + base64.b64encode(clear).decode()}
+    content = label_studio(value)
+    content[0]["annotations"][0]["result"][0]["type"] = "bitmasklabels"
+    label, names = import_file("p.json", content)
+    assert np.array_equal(label, square()) and names == ["background", "duck"]
+
+
 def test_label_studio_turns_a_box_about_its_corner(import_file):
     left, top = per_cent(6, 1)
     width, height = per_cent(4, 3)
