@@ -56,6 +56,8 @@ IMAGES = None  # None: the folder images beside this file, else sample_data/imag
 CAMERA_FRAMES = None  # frames of a camera, stream or video; None: until Ctrl-C, or the video's end
 KEEP_ASPECT = False  # False stretches to the model's size, exactly as in training; True pads
 FULL_SIZE = True  # True: masks of the picture's size, from resized logits; False: the model's size
+CLASS_BIAS = {}  # added to the logits of a class: {"duck": 1.0} finds more ducks, and more false
+# ones; tflite_test.py prints a table to choose it by (BIAS_TABLE)
 
 # Results
 RESULT_DIR = None  # None: the folder predictions beside the model
@@ -103,7 +105,8 @@ def open_segmenters(source, tell):
     devices = DEVICE if isinstance(DEVICE, (list, tuple)) else [DEVICE]
     if kind_of(source) != "files":
         devices = devices[:1]  # frames come one at a time
-    segmenters = [Segmenter(path, DELEGATE, device, RUNTIME, THREADS, KEEP_ASPECT, tell)
+    segmenters = [Segmenter(path, DELEGATE, device, RUNTIME, THREADS, KEEP_ASPECT, tell,
+                            CLASS_BIAS)
                   for device in devices]
     for segmenter in segmenters:
         for _ in range(WARM_UP):

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import main as main_script
+from device.class_bias import add_class_bias, read_class_bias
 from device.drawing import color_mask, save_grid
 from device.errors import InputError, run_script
 from device.files import write_json
@@ -23,7 +24,7 @@ from device.model_info import TFLITE_FILE, read_model_info
 from device.progress import Progress
 from device.segmenter import Segmenter
 from device.tflite import model_shape, open_model, run_model
-from device.tiles import cut_tile, segment_tiles
+from device.tiles import blend_tiles, cut_tile, segment_tiles
 from get_model import load_model
 from import_data import (
     CALIBRATION_FIELDS,
@@ -32,6 +33,7 @@ from import_data import (
     load_calibration_images,
     load_validation_images,
 )
+from segmentation.bias_table import count_by_bias, format_bias_table
 from segmentation.data.pairing import pair_files
 from segmentation.evaluate import make_logit_function, make_predictor
 from segmentation.int8.features import make_feature_function
@@ -42,6 +44,9 @@ from segmentation.picture_metrics import PictureMetrics
 # The images
 TEST_IMAGE_DIR = None  # folder of other labeled images; None: the validation images of main.py
 TEST_LABEL_DIR = None  # folder of their labels
+
+CLASS_BIAS = {}  # added to a class's logits: {"duck": 1.0} finds more ducks, and more false ones
+BIAS_TABLE = False  # True prints the precision and recall of int8 by CLASS_BIAS, to choose it by
 
 # Bounds
 MIN_AGREEMENT = 0.97  # share of the pixels to which both must give the same class
@@ -81,7 +86,7 @@ def check_same_shape(interpreter, info):
                          f"tflite_convert.py again.")
 
 
-def run_keras(model, images, tile_size):
+def run_keras(model, images, tile_size, class_names):
     """Returns the classes that the Keras model predicts, and the median seconds an image.
 
     Args: images, list of uint8 (height, width, 3), predicted in tiles where they are larger than
@@ -89,14 +94,31 @@ def run_keras(model, images, tile_size):
     Returns: list of uint8 (height, width), float.
     """
     run_tiles = make_logit_function(model)
+    bias = read_class_bias(CLASS_BIAS, class_names)
     run_tiles(images[0][:1, :1].repeat(tile_size[0], 0).repeat(tile_size[1], 1)[None])  # compiles
-    return _run_each(run_tiles, images, tile_size)
+    return _run_each(lambda tiles: add_class_bias(run_tiles(tiles), bias), images, tile_size)
 
 
-def run_int8(interpreter, images, tile_size):
+def run_int8(interpreter, images, tile_size, class_names):
     """Returns the classes that the .tflite model predicts, and the median seconds an image."""
-    return _run_each(lambda tiles: np.stack([run_model(interpreter, tile) for tile in tiles]),
-                     images, tile_size)
+    scale, _ = interpreter.get_output_details()[0]["quantization"]
+    bias = read_class_bias(CLASS_BIAS, class_names, scale)
+    return _run_each(
+        lambda tiles: add_class_bias(np.stack([run_model(interpreter, tile) for tile in tiles]),
+                                     bias), images, tile_size)
+
+
+def count_int8_by_bias(interpreter, images, labels, tile_size):
+    """Returns bias_table.count_by_bias of the .tflite model, over all images."""
+    scale, counts = interpreter.get_output_details()[0]["quantization"][0] or 1, 0
+    progress = Progress("Counting by CLASS_BIAS", len(images))
+    for number, (image, label) in enumerate(zip(images, labels)):
+        logits = blend_tiles(
+            lambda tiles: np.stack([run_model(interpreter, tile) for tile in tiles]), image,
+            tile_size, PADDING_GRAY)
+        counts = counts + count_by_bias(logits * np.float32(scale), label)
+        progress.show(number + 1)
+    return counts
 
 
 def _run_each(run_tiles, images, tile_size):
@@ -113,7 +135,7 @@ def run_edgetpu(folder, images, tile_size):
     """Returns what run_int8 does, but on the Edge TPU, or None, None where it is not there."""
     if DELEGATE is None:
         return None, None
-    segmenter = Segmenter(folder, DELEGATE)
+    segmenter = Segmenter(folder, DELEGATE, class_bias=CLASS_BIAS)
     if not segmenter.is_on_edgetpu:
         return None, None
     return _run_each(lambda tiles: np.stack([segmenter.run(tile) for tile in tiles]), images,
@@ -258,8 +280,10 @@ def main():
     check_same_shape(interpreter, info)
     images, labels = load_validation_images(info)
     tile_size = tuple(info["image_size"])
-    keras_predictions, keras_seconds = run_keras(model, images, tile_size)
-    int8_predictions, int8_seconds = run_int8(interpreter, images, tile_size)
+    keras_predictions, keras_seconds = run_keras(
+        model, images, tile_size, info["class_names"])
+    int8_predictions, int8_seconds = run_int8(interpreter, images, tile_size,
+                                              info["class_names"])
     edgetpu_predictions, edgetpu_seconds = run_edgetpu(folder, images, tile_size)
 
     report = compare(info, labels, keras_predictions, int8_predictions)
@@ -276,6 +300,9 @@ def main():
     draw_report(folder / "report.png", info, report, images, labels, keras_predictions,
                 int8_predictions)
     print_report(report)
+    if BIAS_TABLE:
+        print(format_bias_table(info["class_names"], count_int8_by_bias(
+            interpreter, images, labels, tile_size), report["int8"]))
     for sentence in report["warnings"]:
         print(f"WARNING: {sentence}")
     for sentence in report["failures"]:

@@ -12,6 +12,7 @@ import time
 import numpy as np
 from PIL import Image
 
+from device.class_bias import add_class_bias, read_class_bias
 from device.edgetpu import load_delegate, name_library
 from device.errors import InputError, shorten
 from device.images import PADDING_GRAY, resize_image
@@ -37,7 +38,7 @@ class Segmenter:
     """
 
     def __init__(self, model="output", delegate="auto", device=None, runtime=None, threads=None,
-                 keep_aspect=False, say=say):
+                 keep_aspect=False, say=say, class_bias=None):
         """Opens the model.
 
         Args: model, the folder of model_int8.tflite, or the file itself. delegate, "auto": the Edge
@@ -46,6 +47,7 @@ class Segmenter:
             or a key of RUNTIMES. threads of the CPU, None: all. keep_aspect, False: pictures are
             stretched to the model's size, exactly as in training; True: padded. say, a function
             that is given each sentence about what runs where; lambda text: None keeps it quiet.
+            class_bias, dict of class name -> number that is added to its logits.
         Raises: InputError where the model or what was asked for can't be used.
         """
         self.keep_aspect, self._delegate, self._threads, self._say = (
@@ -60,6 +62,8 @@ class Segmenter:
         self.image_size, num_classes = model_shape(self._interpreter)
         (self.class_names, self.colors, self.label_values, self.picture_size,
          self.intensity_range) = read_classes(self.path.parent, num_classes)
+        scale, _ = self._interpreter.get_output_details()[0]["quantization"]
+        self._bias = read_class_bias(class_bias or {}, self.class_names, scale)
         self._are_tiles_told = False
 
     def _open_on_edgetpu(self, device):
@@ -100,19 +104,24 @@ class Segmenter:
 
         Where the Edge TPU stops answering (a stick that was pulled out), delegate "auto" goes on on
         the CPU.
-        Returns: quantized logits (height, width, classes), at the model's output size.
+        Returns: quantized logits (height, width, classes), at the model's output size; with a
+            class_bias float32, in the same units.
         Raises: InputError where the Edge TPU stops answering and the CPU can't go on.
         """
         with self._lock:
-            try:
-                return run_model(self._interpreter, image)
-            except (RuntimeError, ValueError) as error:
-                if not self.is_on_edgetpu:
-                    raise
-                self._lost.append(self._interpreter)  # to close it could wait for the stick forever
-                self._open_on_cpu(f"The Edge TPU stopped answering ({shorten(str(error), 160)}): "
-                                  f"plug the stick in again, at a port with enough power.")
+            return add_class_bias(self._run(image), self._bias)
+
+    def _run(self, image):
+        """Runs the model; see run."""
+        try:
             return run_model(self._interpreter, image)
+        except (RuntimeError, ValueError) as error:
+            if not self.is_on_edgetpu:
+                raise
+            self._lost.append(self._interpreter)  # to close it could wait for the stick forever
+            self._open_on_cpu(f"The Edge TPU stopped answering ({shorten(str(error), 160)}): "
+                              f"plug the stick in again, at a port with enough power.")
+        return run_model(self._interpreter, image)
 
     def predict(self, image, mask_size=None, mark=lambda step: None, keep_logits=False):
         """Predicts one picture.
