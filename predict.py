@@ -31,6 +31,7 @@ from device.areas import (
 from device.drawing import draw_overlay, save_mask, save_overlay
 from device.errors import InputError, list_names, run_script
 from device.images import load_image, resize_image
+from device.intensity import holds_wide_pixels
 from device.live import is_live, kind_of, read_frames
 from device.model_info import find_output_dir
 from device.progress import Progress, StepClock, say
@@ -283,6 +284,11 @@ def main():
     if kind_of(source) == "files":
         pictures = list_pictures(source, segmenters[0].load_size, segmenters[0].intensity_range)
         count = len(pictures)
+        wide = [picture.name for picture in pictures if holds_wide_pixels(picture.path)]
+        if wide and segmenters[0].intensity_range is None:
+            tell(f"WARNING: {len(wide)} picture(s) have more than 8 bits a channel "
+                 f"({list_names(wide)}), but the model was trained on pictures of 8 bits: 0 to "
+                 f"65535 becomes 0 to 255, which may be too dark.")
     else:
         count, pictures = CAMERA_FRAMES, read_frames(source, CAMERA_FRAMES, failures)
     folder = (HERE / Path(RESULT_DIR).expanduser() if RESULT_DIR

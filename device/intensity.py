@@ -49,8 +49,7 @@ def read_wide_pixels(file, path):
         is_little = raw_mode.endswith("L") or (raw_mode.endswith("N") and np.little_endian)
         with Image.open(path, formats=(file.format,)) as other:
             swapped = raw_mode.partition(";")[0] + (";16B" if is_little else ";16L")
-            other.tile = [tile._replace(args=_with_raw_mode(tile.args, swapped))
-                          for tile in other.tile]
+            other.tile = [_with_raw_mode(tile, swapped) for tile in other.tile]
             low = np.array(other)[..., :3].astype(np.int64)
         return np.array(file)[..., :3].astype(np.int64) * 256 + low
     values = np.array(file)
@@ -84,9 +83,11 @@ def count_tiff_bands(path):
 
 def _raw_mode(file):
     """Returns how the pixels lie in the file, such as "RGB;16B", or "" where that is not known."""
-    args = file.tile[0].args if file.tile else ""
+    args = file.tile[0][3] if file.tile else ""
     return str(args if isinstance(args, str) else args[0] if args else "")
 
 
-def _with_raw_mode(args, raw_mode):
-    return raw_mode if isinstance(args, str) else (raw_mode, *args[1:])
+def _with_raw_mode(tile, raw_mode):
+    args = raw_mode if isinstance(tile[3], str) else (raw_mode, *tile[3][1:])
+    # Pillow 11 made a NamedTuple of what was a tuple before.
+    return tile._replace(args=args) if hasattr(tile, "_replace") else (*tile[:3], args)
