@@ -101,7 +101,7 @@ def main():
     write_whole(path, lambda file: file.write(model_bytes))
 
     report = check_model(path)
-    print(format_report(report))
+    print(f"The check for the Edge TPU (docs/edgetpu.md):\n{format_report(report)}")
     report["compiler"] = compile_for_edgetpu(path)
     failed = report["compiler"] is not None and not report["compiler"]["success"]
     record_hashes(output_dir, compiled=report["compiler"] is not None and not failed)
