@@ -24,6 +24,7 @@ from segmentation.labeling.viewport import describe_pixel
 BUTTONS = (("\u2190 previous", "previous"), ("next \u2192", "next"), ("\u21b6 undo", "undo"),
            ("\u21b7 redo", "redo"), ("fit", "fit"), ("all keys", "help"))
 BUTTON_WIDTH, BUTTON_GAP = 88, 6
+SAVED_WIDTH = 150  # at the right of the bar
 LETTER = 7.4  # mean width of a letter of the status line
 FACTS_WIDTH = 250  # at the right of the status line
 
@@ -52,16 +53,18 @@ def fill_bar(window):
     for artist in [*bar.texts, *bar.patches]:
         artist.remove()
     width, left = bar.get_xlim()[1], 10
+    button = min(BUTTON_WIDTH, (width - SAVED_WIDTH) / len(BUTTONS) - BUTTON_GAP)
+    points = 10 * button / BUTTON_WIDTH
     window.buttons = []
     for text, action in BUTTONS:
-        bar.add_patch(FancyBboxPatch((left + 3, 9), BUTTON_WIDTH - 6, BAR_HEIGHT - 18,
+        bar.add_patch(FancyBboxPatch((left + 3, 9), button - 6, BAR_HEIGHT - 18,
                                      boxstyle="round,pad=2,rounding_size=4",
                                      facecolor=LINE if possible[action] else PANEL,
                                      edgecolor="none"))
-        bar.text(left + BUTTON_WIDTH / 2, BAR_HEIGHT / 2, text, ha="center", va="center",
-                 fontsize=10, color=LIGHT if possible[action] else DIM)
-        window.buttons.append((left, left + BUTTON_WIDTH, action))
-        left += BUTTON_WIDTH + BUTTON_GAP + (10 if action in ("next", "redo") else 0)
+        bar.text(left + button / 2, BAR_HEIGHT / 2, text, ha="center", va="center",
+                 fontsize=points, color=LIGHT if possible[action] else DIM)
+        window.buttons.append((left, left + button, action))
+        left += button + BUTTON_GAP + (10 if action in ("next", "redo") else 0)
     if window.session.unsaved:
         text, color = "\u25cf NOT SAVED", "#ff6b6b"
     elif _has_file(window):

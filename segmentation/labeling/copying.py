@@ -10,6 +10,7 @@ from segmentation.labeling.snap import snap_region
 from segmentation.labeling.state import Floating, NotNowError, check_nothing_under_way
 from segmentation.labeling.strokes import keep
 
+REACH = 3  # pixels by which an object may have grown beyond its copied label
 ARROWS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}  # (down, right)
 
 
@@ -72,8 +73,9 @@ def snap_label(image, label):
         columns = np.flatnonzero((label == value).any(axis=0))
         top, left = int(rows[0]), int(columns[0])
         part = np.s_[top:int(rows[-1]) + 1, left:int(columns[-1]) + 1]
-        mask = snap_region(image, (top, left, np.ascontiguousarray(label[part] == value)))[2]
-        snapped[part][mask] = value
+        region = top, left, np.ascontiguousarray(label[part] == value)
+        top, left, mask = snap_region(image, region, reach=REACH)
+        snapped[top:top + mask.shape[0], left:left + mask.shape[1]][mask] = value
     return snapped
 
 

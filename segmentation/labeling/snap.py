@@ -18,13 +18,14 @@ SLACK_ODDS = 0.3  # log-odds for each pixel of depth
 MODEL_SHARE = 0.5  # of the trained model's log-odds, added to those of the colors
 
 
-def snap_region(image, region, model_odds=None):
+def snap_region(image, region, model_odds=None, reach=0):
     """Takes from a region what looks like its surroundings.
 
     Args: image, Pillow picture of the label's size; region (top, left, mask), drawn around an
         object, some pixels too wide; model_odds, float32 (h, w) of any size over the whole image:
-        a trained model's log-odds of the class that is painted, or None.
-    Returns: region within the given one, or that itself where nothing of it would be left.
+        a trained model's log-odds of the class that is painted, or None; reach, pixels (of a
+        region of MAX_SIDE, more in larger ones) by which it is widened first.
+    Returns: region within the given, widened one, or the given one where nothing would be left.
     """
     top, left, mask = region
     if not mask.any():
@@ -41,12 +42,15 @@ def snap_region(image, region, model_odds=None):
     inside = np.asarray(canvas.resize(size, Image.Resampling.BOX)) > 127
     if not inside.any():
         return region
+    if reach:
+        inside = widen(inside, reach)
     extra = 0.0 if model_odds is None else _crop_odds(model_odds, image.size, box, size)
     odds = Image.fromarray(find_object(colors, inside, extra))
-    place = left - box[0], top - box[1]
-    fine = odds.resize(canvas.size, Image.Resampling.BILINEAR).crop(
-        (*place, place[0] + width, place[1] + height))
-    snapped = mask & (np.asarray(fine) > 0)
+    fine = np.asarray(odds.resize(canvas.size, Image.Resampling.BILINEAR)) > 0
+    if reach:
+        return (box[1], box[0], fine) if fine.any() else region
+    down, right = top - box[1], left - box[0]
+    snapped = mask & fine[down:down + height, right:right + width]
     return (top, left, snapped) if snapped.any() else region
 
 
@@ -57,8 +61,7 @@ def find_object(colors, inside, extra=0.0):
         added, a number or float32 (height, width).
     """
     bins = (colors.astype(np.int32) * BINS // 256) @ np.array([BINS * BINS, BINS, 1])
-    picture = Image.fromarray(inside.view(np.uint8) * 255)
-    ring = (np.asarray(picture.filter(ImageFilter.MaxFilter(2 * RING + 1))) > 0) & ~inside
+    ring = widen(inside, RING) & ~inside
     depth = _measure_depth(inside, SLACK + 1)
     prior = SLACK_ODDS * (depth - SLACK) + extra
     chosen = depth > min(2, depth.max() - 1)
@@ -69,8 +72,22 @@ def find_object(colors, inside, extra=0.0):
         if nearer.sum() < 0.05 * inside.sum():
             break
         chosen = nearer
+    chosen = inside & (_count_neighbors(chosen) > 4)  # without single pixels
     # Beyond the region nothing is the object, so that interpolation ends at its border.
     return np.where(inside, np.where(chosen, np.abs(odds), -np.abs(odds)), 0).astype(np.float32)
+
+
+def widen(mask, pixels):
+    """Returns a mask with a rim of pixels around it."""
+    picture = Image.fromarray(mask.view(np.uint8) * 255)
+    return np.asarray(picture.filter(ImageFilter.MaxFilter(2 * pixels + 1))) > 0
+
+
+def _count_neighbors(mask):
+    """Returns how many of the 3x3 pixels around each are True."""
+    padded = np.pad(mask, 1).astype(np.uint8)
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    return rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
 
 
 def class_odds(logits, index):

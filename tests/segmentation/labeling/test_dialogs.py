@@ -9,9 +9,10 @@ import matplotlib.pyplot as plt
 import pytest
 
 import annotate_segmentation
+from device.drawing import class_colors, save_mask
 from device.errors import InputError
 from device.files import find_images
-from labeling.hand import SQUARE, click, press_key
+from labeling.hand import SQUARE, click, press_key, square_label
 from segmentation.labeling import dialogs
 from segmentation.labeling.opening import open_session
 
@@ -71,3 +72,34 @@ def test_importing_starts_nothing_and_needs_no_tensorflow():
     result = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True,
                             cwd=ROOT)
     assert result.stdout.strip() == "False False []", result.stderr
+
+
+def test_class_names_of_labels_that_exist(folders, monkeypatch, capsys):
+    """The labels' classes are proposed; fewer names are not taken; the background comes along."""
+    folders[1].mkdir()
+    save_mask(folders[1] / "image_0.png", square_label(3), class_colors(4))
+    monkeypatch.setattr(dialogs, "open_dialogs", lambda: None)
+    questions, answers = [], iter(["duck, swan", "duck, swan, flamingo"])
+    monkeypatch.setattr("builtins.input", lambda text: questions.append(text) or next(answers))
+    assert dialogs.ask_class_names(folders[1]) == ["background", "duck", "swan", "flamingo"]
+    assert "class 1, class 2, class 3" in questions[0]
+    assert "give 3 names, not 2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answer, names", [
+    ("duck", ["background", "duck"]), ("Background, duck", ["Background", "duck"]), (" , ", None)])
+def test_the_background_is_added(answer, names):
+    assert dialogs.complete_names(answer) == names
+
+
+def test_folders_of_the_command_and_of_the_last_time(folders, tmp_path, monkeypatch):
+    choose = annotate_segmentation.choose_folders
+    assert choose(["a", "b"], tmp_path) == ("a", "b")
+    with pytest.raises(InputError, match="two folders at most"):
+        choose(["a", "b", "c"], tmp_path)
+    dialogs.remember_folders(tmp_path / "new", *folders)
+    monkeypatch.setattr(dialogs, "open_dialogs", lambda: None)
+    monkeypatch.setattr("builtins.input", lambda question: "")
+    assert choose([], tmp_path / "new") == tuple(map(str, folders))
+    (tmp_path / "new" / dialogs.FOLDERS_FILE).write_text("{")
+    assert dialogs.read_last_folders(tmp_path / "new") == (None, None)

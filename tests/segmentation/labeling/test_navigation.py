@@ -1,5 +1,6 @@
 """Tests of segmentation/labeling/navigation.py, with matplotlib's events on the Agg canvas."""
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -14,6 +15,7 @@ from labeling.hand import (
     open_again,
     press_key,
     saved,
+    square_label,
 )
 from segmentation.labeling.opening import open_session
 from segmentation.labeling.session import format_skipped
@@ -126,3 +128,48 @@ def test_only_unreadable_images(tmp_path):
     (tmp_path / "images" / "a.jpg").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"None of the images can be labeled:\n  a.jpg can't"):
         open_window(open_session(tmp_path / "images", tmp_path / "labels", NAMES))
+
+
+def test_background_by_mistake_is_said_and_taken_back_from_the_next_image(window):
+    press_key(window, "x")
+    assert "image_0.jpg is saved as all background; z takes that back" in window.message
+    assert window.session.index == 1
+    press_key(window, "z")
+    assert window.session.index == 0 and not label_files(window)
+    assert "has no label again" in window.message
+
+
+def test_left_past_unreadable_images_stays_near(tmp_path):
+    paths = make_images(tmp_path / "images", 5)
+    session = open_session(tmp_path / "images", tmp_path / "labels", NAMES)
+    session.index = 2
+    window = open_window(session)
+    for path in paths[:2]:
+        path.write_bytes(b"no image")
+    window.session.preloading.pop(paths[1], None)
+    press_key(window, "left")
+    assert window.session.picture.image_path == paths[2]
+    assert "image_0.jpg" in window.message and "image_1.jpg" in window.message
+
+
+def test_numbers_home_and_end(tmp_path):
+    make_images(tmp_path / "images", 12)
+    window = open_window(open_session(tmp_path / "images", tmp_path / "labels", NAMES))
+    press_key(window, "end")
+    assert window.session.index == 11
+    press_key(window, "home")
+    assert window.session.index == 0
+    press_key(window, "g", "1", "2", "backspace", "1", "enter")
+    assert window.session.index == 10
+    press_key(window, "g", "9", "9", "enter")
+    assert window.session.index == 10 and "1 to 12" in window.message
+
+
+def test_masks_of_0_and_255_are_pointed_out(folders):
+    folders[1].mkdir()
+    Image.fromarray(square_label(255)).save(folders[1] / "image_0.png")
+    window = open_window(open_session(*folders, NAMES))
+    press_key(window, "left")
+    assert "only 0 and 255" in window.message and window.is_alarm
+    press_key(window, "1", "f2", *"255", "enter", "y")
+    assert np.array_equal(saved(window), square_label(1))

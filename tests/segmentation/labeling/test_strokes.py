@@ -1,9 +1,12 @@
 """Tests of segmentation/labeling/strokes.py, with matplotlib's events on the Agg canvas."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
 
 from labeling.hand import (
+    NAMES,
     SIZE,
     SQUARE,
     click,
@@ -15,6 +18,8 @@ from labeling.hand import (
     saved,
     square_label,
 )
+from segmentation.labeling.opening import open_session
+from segmentation.labeling.window import open_window
 
 
 def test_polygon_closed_by_its_first_corner(window):
@@ -108,3 +113,91 @@ def test_a_stroke_may_leave_the_picture(window):
     press_key(window, "l")
     drag(window, [(10, 10), (-50, 10), (-50, 60), (10, 60)])
     assert (saved(window)[20:50, 0:10] == 1).all()
+
+
+# ---- nothing is lost by a slip of the hand ---------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["l", "b", "w", "k", "right", "n", "x", "p", "u", "q", "d", "r",
+                                 "home", "g", "ctrl+p", "f2"])
+def test_unfinished_corners_are_never_dropped_without_being_asked_for(window, key):
+    click(window, *SQUARE)
+    press_key(window, key)
+    assert len(window.points) == 4 and window.tool == "polygon" and window.session.index == 0
+    assert plt.fignum_exists(window.figure.number)
+    press_key(window, "enter")
+    assert np.array_equal(saved(window), square_label())
+
+
+def test_a_class_can_be_added_while_corners_are_under_way(window):
+    click(window, *SQUARE)
+    press_key(window, "a", *"fog", "enter", "enter")
+    assert np.array_equal(saved(window), square_label(4))
+
+
+def test_undo_gives_the_polygon_s_corners_back(window):
+    click(window, *SQUARE, (10, 60))
+    press_key(window, "enter", "z")
+    assert not label_of(window).any() and len(window.points) == 5
+    press_key(window, "z")  # the corner that was wrong
+    press_key(window, "enter")
+    assert np.array_equal(saved(window), square_label())
+
+
+def test_redo_paints_the_polygon_that_was_undone(window):
+    click(window, *SQUARE)
+    press_key(window, "enter", "z", "y")
+    assert not window.points and np.array_equal(saved(window), square_label())
+
+
+# ---- more tools ------------------------------------------------------------------------------
+
+
+def test_line(window):
+    press_key(window, "w", "2")
+    click(window, (20, 30), (100, 30), (100, 70))
+    press_key(window, "enter")
+    width = round(24 * window.scale)
+    assert (saved(window)[:, 60] == 2).sum() == width == (saved(window)[50] == 2).sum()
+    press_key(window, "z")
+    assert len(window.points) == 3 and window.tool == "line"
+
+
+def test_fill_a_region_and_an_outline(window):
+    press_key(window, "b")
+    drag(window, [(30, 20), (90, 20), (90, 70), (30, 70), (30, 20)])
+    press_key(window, "k", "3")
+    click(window, (60, 45))
+    assert saved(window)[45, 60] == 3 and saved(window)[5, 5] == 0 and saved(window)[20, 60] == 1
+    press_key(window, "2")
+    click(window, (30, 45))
+    assert saved(window)[20, 60] == 2 and saved(window)[45, 60] == 3
+
+
+def test_lock_paints_over_background_only(window):
+    click(window, *SQUARE)
+    press_key(window, "enter", "v", "b", "2")
+    drag(window, [(10, 35), (110, 35)])
+    assert saved(window)[35, 40] == 1 and saved(window)[35, 80] == 2
+    press_key(window, "0")  # the eraser erases, locked or not
+    click(window, (40, 35))
+    assert saved(window)[35, 40] == 0
+
+
+def test_a_lasso_snaps_and_undo_takes_the_snap_back_first(tmp_path):
+    pixels = np.full((*SIZE, 3), 60, np.uint8)
+    pixels[30:60, 40:90] = (220, 60, 60)
+    pixels += np.random.default_rng(0).integers(0, 20, pixels.shape, np.uint8)
+    (tmp_path / "images").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "images" / "a.png")
+    window = open_window(open_session(tmp_path / "images", tmp_path / "labels", NAMES))
+    press_key(window, "l", "m")
+    drag(window, [(35, 25), (95, 25), (95, 65), (35, 65)])
+    expected = np.zeros(SIZE, np.uint8)
+    expected[30:60, 40:90] = 1
+    overlap = (saved(window) & expected).sum() / (saved(window) | expected).sum()
+    assert overlap > 0.97
+    press_key(window, "z")
+    assert saved(window).sum() == 60 * 40
+    press_key(window, "z")
+    assert not label_files(window)

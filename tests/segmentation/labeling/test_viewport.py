@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.backend_bases import KeyEvent
 from PIL import Image
 
 from device.drawing import class_colors
@@ -10,6 +11,7 @@ from labeling.hand import (
     SIZE,
     SQUARE,
     click,
+    drag,
     label_of,
     mouse,
     mouse_at,
@@ -17,6 +19,7 @@ from labeling.hand import (
     saved,
     square_label,
 )
+from segmentation.labeling import display
 from segmentation.labeling.events import on_resize
 from segmentation.labeling.loading import open_current
 from segmentation.labeling.opening import open_session
@@ -114,3 +117,71 @@ def test_image_on_the_screen_is_where_the_label_is(tmp_path):
         for quick in (False, True):
             crop = crop_image(session.picture.levels, columns, rows, quick)
             assert (np.abs((crop[..., 0] > 127) * 1 - mask) > 0).mean() < 0.01
+
+
+def test_maximize_and_restore_keep_the_picture_as_large_as_it_was(window):
+    window.figure.canvas.draw()
+    before = window.axes.get_xlim(), window.scale
+    for _ in range(3):
+        for size in ((19, 10), (7.2, 5.6)):
+            window.figure.set_size_inches(*size)
+            on_resize(window, None)
+    assert window.axes.get_xlim() == pytest.approx(before[0])
+    mouse(window, "scroll_event", (50, 50), None, step=3)
+    zoomed = window.scale
+    for size in ((19, 10), (7.2, 5.6)):
+        window.figure.set_size_inches(*size)
+        on_resize(window, None)
+    assert window.scale == zoomed
+
+
+@pytest.mark.parametrize("steps", [0, 4, 9])
+def test_what_is_drawn_by_parts_is_what_is_drawn_as_a_whole(window, steps):
+    """Strokes, undo, corners, a copied label: the buffer is at last that of a drawing anew."""
+    window.figure.canvas.draw()
+    for _ in range(steps):
+        mouse(window, "scroll_event", (50, 40), None, step=1)
+    press_key(window, "b", "2")
+    drag(window, [(45, 38), (55, 42), (52, 47)])
+    press_key(window, "1", "l")
+    drag(window, [(40, 30), (60, 30), (60, 50)])
+    press_key(window, "z", "y", "z", "o")
+    mouse(window, "motion_notify_event", (48, 41))
+    window.pointer = None
+    press_key(window, "i", "c")
+    by_parts = np.array(window.figure.canvas.buffer_rgba())
+    window.shown.state = ()
+    window.figure.canvas.draw()
+    whole = np.array(window.figure.canvas.buffer_rgba())
+    x, y = int(window.axes.bbox.x1), int(window.axes.bbox.height)
+    top = by_parts.shape[0] - int(window.axes.bbox.y1)
+    assert np.array_equal(by_parts[top:top + y, :x], whole[top:top + y, :x])
+
+
+def test_a_large_view_is_coarse_while_it_moves_and_sharp_after(window, monkeypatch):
+    window.figure.canvas.draw()
+    monkeypatch.setattr(display, "COARSE_PIXELS", 1000)
+    monkeypatch.setattr(display, "MOVING_PIXELS", 20000)
+    mouse(window, "scroll_event", (50, 40), None, step=1)
+    assert window.shown.coarse
+    coarse = window.shown.pixels.copy()
+    display.sharpen(window)
+    difference = np.abs(window.shown.pixels.astype(int) - coarse)
+    assert 0 < difference.mean() < 60 and coarse.shape == window.shown.pixels.shape
+
+
+def test_shift_hides_the_label_and_e_shows_dark_pictures_brighter(window):
+    window.figure.canvas.draw()
+    click(window, *SQUARE)
+    press_key(window, "enter")
+    painted = window.shown.pixels.copy()
+    press_key(window, "shift")
+    hidden = window.shown.pixels.copy()
+    assert not np.array_equal(painted, hidden)
+    canvas = window.figure.canvas
+    canvas.callbacks.process("key_release_event", KeyEvent("key_release_event", canvas, "shift"))
+    assert np.array_equal(window.shown.pixels, painted)
+    press_key(window, "e")
+    assert window.shown.pixels.mean() > painted.mean() + 5
+    press_key(window, "e", "e")
+    assert np.array_equal(window.shown.pixels, painted)

@@ -5,7 +5,7 @@ import shutil
 import sys
 import time
 
-WINDOW_SIZE = (1120, 600)
+WINDOW_SIZE = (1120, 640)
 EXACT_COLORS = 40  # the most frequent ones: of the panel and the bars
 SCENE = ("blackswan_00000", "mallard-water_00010", "flamingo_00004", "mallard-fly_00012")
 CLASSES = ("background", "bird", "water", "plants", "wall")
