@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -105,19 +106,24 @@ class Pictures:
         """Returns the one path of several that fits the folders best, or all that fit alike."""
         if len(paths) == 1:
             return paths
-        label_folders = [_fold(part) for part in Path(label_path).resolve().parent.parts]
-
-        def alikeness(path):
-            """Returns how well folders fit: named ones first, then those around the label file."""
-            own = [_fold(part) for part in path.resolve().parent.parts]
-            named = 0
-            while named < min(len(own), len(folders)) and own[-1 - named] == folders[-1 - named]:
-                named += 1
-            return named, sum(2 * (part in own) + (part not in own and any(
-                part.startswith(other) for other in own)) for part in label_folders)
-
-        scores = [alikeness(path) for path in paths]
+        scores = [_alikeness(path.parent, Path(label_path).parent, tuple(folders))
+                  for path in paths]
         return [path for path, score in zip(paths, scores) if score == max(scores)]
+
+
+@lru_cache(maxsize=1 << 16)  # clips have hundreds of frames, all of the same names
+def _alikeness(picture_folder, label_folder, named):
+    """Returns how well a picture's folders fit: those that are named first, then the label's own.
+
+    Args: two folders; named, names of folders, case folded, as the label file has them.
+    """
+    own = [_fold(part) for part in picture_folder.resolve().parts]
+    same = 0
+    while same < min(len(own), len(named)) and own[-1 - same] == named[-1 - same]:
+        same += 1
+    around = [_fold(part) for part in label_folder.resolve().parts]
+    return same, sum(2 if part in own else any(part.startswith(other) for other in own)
+                     for part in around)
 
 
 def split_name(name):
