@@ -157,7 +157,7 @@ def main():
         loss = make_loss(settings.loss, data["class_weights"], IGNORED)
         record = train(model, data, loss, settings, strategy)
         if is_chief():  # other machines' processes have the same model and write nothing
-            write_results(load_best(data, settings), data, record, settings)
+            write_results(load_best(model, data, settings), data, record, settings)
     print(f"{(time.monotonic() - start) / 60:.1f} minutes. Look at "
           f"{settings.output_dir}/predictions.png and {settings.output_dir}/curves.png; the "
           f"model is {settings.output_dir}/model.keras.")
@@ -178,14 +178,16 @@ def make_model(settings, class_names, from_model):
     return model
 
 
-def load_best(data, settings):
-    """Returns the model of the best epoch, read from its file.
+def load_best(model, data, settings):
+    """Returns the model of the best epoch, read from its file, frozen where the trained model is.
 
     With several machines the trained variables are shared, and one machine can't read them alone.
     """
     info = {"image_size": settings.image_size, "class_names": data["class_names"],
             "decoder_filters": settings.decoder_filters, "encoder_alpha": settings.encoder_alpha}
-    return load_model(settings.output_dir, info)
+    best = load_model(settings.output_dir, info)
+    best.get_layer("encoder").trainable = model.get_layer("encoder").trainable
+    return best
 
 
 if __name__ == "__main__":
