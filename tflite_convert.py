@@ -6,8 +6,8 @@ Reads model.keras and model.json in OUTPUT_DIR and calibrates with the training 
 model.json names. Writes model_int8.tflite: batch 1, int8 in (pixel - 128), int8 out (logits, of 2x2
 pixels in each place: docs/int8.md), no float operation. Compares every operation with what the Edge
 TPU's compiler is known to take (edgetpu_report.json). Where edgetpu_compiler is installed it is run
-and leaves model_int8_edgetpu.tflite. Exit code 1 where the compiler refuses the file, or would; else
-output/device is the folder to copy to a device.
+and leaves model_int8_edgetpu.tflite. Exit code 1 where the compiler refuses the file, or would;
+else output/device is the folder to copy to a device.
 """
 
 from pathlib import Path
