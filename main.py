@@ -20,6 +20,7 @@ from segmentation.settings import describe_missing_weights, read_settings
 from segmentation.tensorflow_setup import keras, tf
 from segmentation.train.devices import choose_strategy, sum_over_devices
 from segmentation.train.from_model import read_from_model, take_weights
+from segmentation.train.out_of_memory import explain_out_of_memory
 from segmentation.train.run import train
 from segmentation.workers import is_chief
 
@@ -149,7 +150,7 @@ def main():
             from_model = read_from_model(settings.from_model, settings.encoder_alpha)
         except InputError as error:
             errors.append(str(error))
-    with lock_output_dir(settings.output_dir):
+    with lock_output_dir(settings.output_dir), explain_out_of_memory(settings):
         data = load_data(settings, errors)
         keras.utils.set_random_seed(settings.seed)
         with strategy.scope():
