@@ -73,7 +73,9 @@ def load_data(settings, errors=()):
     size, sizes = find_size(pairs + validation_pairs, settings.picture_size or settings.image_size)
     decoding = choose_decoding(settings, size, class_ids, pairs + validation_pairs)
     decoded, validation = read_both(pairs, validation_pairs, decoding, settings, errors)
-    counts = np.concatenate([decoded.value_counts[:], validation.value_counts[:]])
+    counts = decoded.value_counts[:]
+    if validation_pairs:
+        counts = np.concatenate([counts, validation.value_counts[:]])
     class_names, class_ids = name_classes(held_values(counts), settings.label_dir,
                                           settings.class_names, class_ids, settings.ignore_label,
                                           errors)

@@ -271,3 +271,47 @@ def test_folders_of_the_other_system_are_read(folders, monkeypatch):
         folder.rename(folder.parent / "set" / folder.name)
     model = {"image_dir": "set\\images", "label_dir": "set\\labels", "training_images": ["a.png"]}
     assert find_moved_folders(model, read_constants())["image_dir"] == "set/images"
+
+
+# ---- folders as other tools leave them -------------------------------------------------------
+
+
+@pytest.mark.parametrize("image_dir, label_dir, constants, count", [
+    ("cityscapes/leftImg8bit", "cityscapes/gtFine", {"CLASS_IDS": [0, 24, 26, 33]}, 4),
+    ("roboflow_png_mask/train", "roboflow_png_mask/train", {}, 4),
+    ("one_folder_png", "one_folder_png", {"CLASS_IDS": [0, 255]}, 2),
+    ("binary_masks/images", "binary_masks/masks", {"CLASS_IDS": [0, 255]}, 2),
+    ("exif180/images", "exif180/labels", {"LABELS_TURNED": True}, 4),
+])
+def test_real_folders_are_read_as_they_are(shared, image_dir, label_dir, constants, count):
+    """Each holds the three pictures of truth/: the objects have the truth's pixels, to the last."""
+    folder, pixels = shared / "data/formats", []
+    for dirs, options in (((image_dir, label_dir), constants),
+                          (("truth/images", "truth/labels"), {})):
+        data = load_data(settings_for([folder / name for name in dirs], IMAGE_SIZE=(160, 256),
+                                      **options))
+        labels = np.concatenate([data["labels"], data["validation_labels"]])
+        pixels.append(sorted(((labels > 0) & (labels < 255)).sum(axis=(1, 2)).tolist()))
+        if dirs[0] == image_dir:
+            assert len(data["class_names"]) == count
+    assert pixels[0] == pixels[1]
+
+
+@pytest.mark.parametrize("image_dir, label_dir, says", [
+    ("binary_masks/images", "binary_masks/masks", "hold only 0 and 255"),
+    ("grey_antialiased/images", "grey_antialiased/masks", r"soft edges.*import_labels\.py"),
+    ("camvid_rgb/701_StillsRaw_full", "camvid_rgb/LabeledApproved_full",
+     r"one channel of class indices.*color mode RGB.*import_labels\.py"),
+    ("jpeg_masks/images", "jpeg_masks/masks", r"are not PNG.*import_labels\.py"),
+    ("gif_masks/images", "gif_masks/masks", r"No labels in .*3 of a kind that is not read.*_mask"),
+    ("labelme", "labelme", r"No labels in .*3 file\(s\) of another tool.*import_labels\.py"),
+    ("coco/images", "coco", r"1 file\(s\) of another tool: instances_default\.json"),
+    ("yolo_seg/images", "yolo_seg/labels", r"3 file\(s\) of another tool: .*\.txt"),
+    ("mask_per_class_suffix/images", "mask_per_class_suffix/masks", "several labels, named"),
+    ("mask_per_class_folder/images", "mask_per_class_folder/masks", "labels in several sub-folder"),
+    ("exif_turned/mask_raw/images", "exif_turned/mask_raw/labels", "LABELS_TURNED = True"),
+])
+def test_real_folders_of_other_kinds_are_named(shared, image_dir, label_dir, says):
+    folder = shared / "data/formats"
+    with pytest.raises(InputError, match=says):
+        load_data(settings_for((folder / image_dir, folder / label_dir)))

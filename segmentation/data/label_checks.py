@@ -11,6 +11,7 @@ from segmentation.data.label_values import find_unknown, list_ignored
 RARE_SHARE = 0.01  # of a file's pixels; a value of a soft edge has less
 MIN_SOFT_VALUES = 8  # rare values between frequent ones, in one file: more than objects account for
 MAX_SOFT_SHARE = 0.2  # of a file's pixels, that its rare values have together
+BLOCK_FILES = 4096  # looked at together, so that memory stays small
 MIN_GRAY_STEP = 32  # between values that were drawn as gray levels, such as 0, 128, 255
 MIN_OBJECTS = 5  # largest value from which labels may be object numbers
 BACKGROUND_NAMES = ("background", "_background_", "bg", "other", "others", "unlabeled", "void")
@@ -121,6 +122,12 @@ def has_soft_edges(counts):
     Masks that were resized smoothly, or saved as JPEG, hold such values at the objects' edges.
     Args: counts (n, 256).
     """
+    parts = [_have_soft_edges(counts[start:start + BLOCK_FILES])
+             for start in range(0, len(counts), BLOCK_FILES)]
+    return np.concatenate(parts) if parts else np.zeros(0, bool)
+
+
+def _have_soft_edges(counts):
     counts = np.asarray(counts, np.int64)
     pixels = np.maximum(counts.sum(axis=1, keepdims=True), 1)
     is_rare = (counts > 0) & (counts < RARE_SHARE * pixels)
