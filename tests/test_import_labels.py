@@ -172,7 +172,14 @@ def test_what_is_to_be_set_in_main_is_printed(run, mask_folders, capsys):
     run(image_dir)
     told = capsys.readouterr().out
     assert f'IMAGE_DIR = "{image_dir.as_posix()}"' in told and "LABEL_DIR = " in told
-    assert "SKIP_UNLABELED = True  # 1 of the pictures there have no label: x_mask.png" in told
+    assert "SKIP_UNLABELED = True  # 1 of the images there have no label: x_mask.png" in told
+
+
+def test_the_images_own_folder_is_printed_where_masks_lie_beside_it(run, mask_folders, capsys):
+    image_dir, _ = mask_folders
+    run(image_dir.parent, LABEL_DIR=image_dir.parents[1] / "imported")
+    told = capsys.readouterr().out
+    assert f'IMAGE_DIR = "{image_dir.as_posix()}"' in told and "SKIP_UNLABELED" not in told
 
 
 def test_originals_are_never_replaced(run, mask_folders):

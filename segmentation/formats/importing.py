@@ -1,5 +1,6 @@
 """The story of an import: finds labels, brings them to pictures, draws, and writes them whole."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -51,9 +52,7 @@ def import_labels(options, preview_path):
     save_preview(preview_path, jobs, targets, classes.names)
     for remark in remarks:
         print(remark)
-    labeled = {job.picture for job in jobs}
-    unlabeled = [path.name for path in all_pictures.paths if path not in labeled]
-    _print_end(len(targets), unlabeled, image_dir, options, preview_path)
+    _print_end(jobs, targets, all_pictures, options.label_dir, preview_path)
     return targets
 
 
@@ -130,11 +129,17 @@ def _tell_hidden(hidden):
             f"later ones: {listed}. Look at them in the tool that drew them."]
 
 
-def _print_end(count, unlabeled, image_dir, options, preview_path):
-    print(f"{count} labels and {CLASS_NAMES_FILE} are in {options.label_dir}. Look at "
+def _print_end(jobs, targets, pictures, label_dir, preview_path):
+    """Prints what to look at, and what to set in main.py."""
+    labeled, image_dir = {job.picture for job in jobs}, pictures.folder
+    unlabeled = [path for path in pictures.paths if path not in labeled]
+    if unlabeled and {path.parent for path in targets} == {Path(label_dir)}:
+        # The images' own folder, where masks lie elsewhere beneath IMAGE_DIR.
+        image_dir = Path(os.path.commonpath([path.parent for path in labeled]))
+        unlabeled = [path for path in unlabeled if image_dir in path.parents]
+    print(f"{len(targets)} labels and {CLASS_NAMES_FILE} are in {label_dir}. Look at "
           f"{preview_path}, then set in main.py:")
-    print(f'IMAGE_DIR = "{image_dir.as_posix()}"\nLABEL_DIR = '
-          f'"{Path(options.label_dir).as_posix()}"')
+    print(f'IMAGE_DIR = "{image_dir.as_posix()}"\nLABEL_DIR = "{Path(label_dir).as_posix()}"')
     if unlabeled:
-        print(f"SKIP_UNLABELED = True  # {len(unlabeled)} of the pictures there have no label: "
-              f"{list_names(unlabeled)}")
+        print(f"SKIP_UNLABELED = True  # {len(unlabeled)} of the images there have no label: "
+              f"{list_names(path.name for path in unlabeled)}")
