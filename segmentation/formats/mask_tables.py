@@ -87,7 +87,7 @@ def read_name_list(lines):
 
 def _read_labelmap_line(path, line):
     """Reads "name:r,g,b:parts:actions" of CVAT and datumaro; a name may hold colons."""
-    found = re.match(r"^\s*(.*?)\s*:\s*(?:(\d+)\s*,\s*(\d+)\s*,\s*(\d+))?\s*(?::.*)?$", line)
+    found = re.match(r"^\s*(.*?)\s*:\s*(?:(\d+)\s*,\s*(\d+)\s*,\s*(\d+))?\s*(?::.*)?$", line[:500])
     if not found or not found[1] or found[2] is None:
         raise FormatError(f"{path} has a line that is not name:r,g,b:: {line.strip()[:60]!r}; "
                           f"correct it.")

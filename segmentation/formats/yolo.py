@@ -9,7 +9,7 @@ from segmentation.formats.reading import FormatError, clean_name, read_number, r
 from segmentation.formats.records import Record, polygon
 
 KIND = "YOLO text"
-NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"  # matches one way only: no backtracking
 LINE = re.compile(rf"^\s*\d+(?:\s+{NUMBER}){{4,}}\s*$")
 BOX = "a box without an outline"
 SLACK = 0.5  # how far outside of the picture, in shares of its size, an outline may reach

@@ -340,6 +340,11 @@ def test_yolo_boxes_alone_and_among_outlines(import_file, capsys):
     assert "1 annotation(s) are left out: a box without an outline" in capsys.readouterr().out
 
 
+def test_long_wrong_lines_take_no_time(import_file):
+    with pytest.raises(InputError, match="line 2, is not a class and pairs"):
+        import_file("x.txt", YOLO + "0 " + "1000 " * 2000 + "x")
+
+
 @pytest.mark.parametrize(("line", "sentence"), [
     ("0 0.1 0.1 0.2 0.2 0.3", "line 2, is not a class and pairs"),
     ("0 10 10 200 10 200 100", "line 2, holds 200"),
