@@ -5,7 +5,7 @@
 Works in the window itself (on matplotlib's Agg canvas) by clicks, drags and keys; each takes a
 second, a lasso one for every three corners of its shape. A label is done at a foreground IoU of
 0.90. Polygons: as coarse as is worth while, to be corrected with the brush. With the copied label
-and the magnet: the first frame of a clip by a lasso 4 pixels too wide, the others by the label of
+and the magnet: the first frame of a clip by a lasso 3 pixels too wide, the others by the label of
 the frame before, dragged into place; corrected with the brush, too. Both persons know the truth and
 plan ahead, which favors polygons: real ones had 31 to 63 corners. Exit code 1 where the second way
 does not save half of the actions.
@@ -39,10 +39,10 @@ DATA = ROOT.parent / "shared" / "data" / "davis_birds" / "train"
 GOAL = 0.90  # foreground IoU at which a label is done
 CLIPS = ("blackswan", "flamingo", "mallard-fly", "mallard-water")
 FRAMES = (0, 4, 8)  # of each clip
-LASSO_SLACK = 4  # pixels that a lasso is drawn too wide
+LASSO_SLACK = 3  # pixels that a lasso is drawn too wide
 LASSO_CORNERS = 3  # of its shape that are drawn in a second
 MOST_STROKES = 80  # a person begins anew before
-FINER_KEYS = 4  # presses of - from the broad brush to the fine one
+FINER_KEYS = 2  # presses of - to the brush that is used, and to the finer one
 NAMES = ["background", "duck", "swan", "flamingo"]
 
 
@@ -193,8 +193,8 @@ def plan_strokes(label, truth, sizes):
 
 
 def brush_sizes(window):
-    """Returns the diameters of the two brushes that are used, in image pixels: broad, fine."""
-    broad = BRUSH_SIZE * window.scale
+    """Returns the diameters of the two brushes that are used, in image pixels: 4 and 2 here."""
+    broad = BRUSH_SIZE * window.scale / BRUSH_STEP**FINER_KEYS
     return broad, broad / BRUSH_STEP**FINER_KEYS
 
 

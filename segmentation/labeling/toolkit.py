@@ -25,7 +25,11 @@ def ask_before_closing(figure, may_close):
     """Lets may_close() decide whether the window manager's close button closes the window."""
     window = getattr(figure.canvas.manager, "window", None)
     if hasattr(window, "protocol"):  # Tk
-        window.protocol("WM_DELETE_WINDOW", lambda: may_close() and plt.close(figure))
+        def take_close_button(event):
+            """Takes the button over once the window is shown: matplotlib sets its own before."""
+            window.protocol("WM_DELETE_WINDOW", lambda: may_close() and plt.close(figure))
+
+        window.bind("<Map>", take_close_button, add="+")
     elif hasattr(window, "installEventFilter"):  # Qt
         from matplotlib.backends.qt_compat import QtCore
 

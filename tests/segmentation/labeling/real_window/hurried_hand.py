@@ -90,7 +90,7 @@ def close_with_corners_under_way(hand):
     """Presses the window manager's close button while a polygon is not closed."""
     hand.hurry([(300, 50), (350, 50), (350, 90)])
     hand.wait("corners", points=3)
-    hand.do("windowquit", find_window(hand))
+    hand.place.with_name(hand.place.name + ".close").touch()
     wait_until(lambda: "under way" in hand.state()["message"], "the refusal to close")
     hand.key("Return", points=0, steps=2)
 

@@ -65,6 +65,10 @@ def open_window(session):
         with open(place + ".part", "w") as file:
             json.dump(state, file)
         os.replace(place + ".part", place)
+        if os.path.exists(place + ".close"):  # what the window manager's close button runs
+            os.remove(place + ".close")
+            top = widget.winfo_toplevel()
+            top.tk.eval(top.protocol("WM_DELETE_WINDOW"))
         widget.after(30, note)
 
     note()
