@@ -209,6 +209,7 @@ class MatplotlibWindow:
         self._figure = plt.figure(TITLE)
         self._axes = self._figure.add_axes((0, 0, 1, 1))
         self._axes.axis("off")
+        self._figure.show()
 
     def show(self, picture):
         """Shows an RGB PIL image; returns whether the window is still open."""
@@ -219,7 +220,8 @@ class MatplotlibWindow:
             self._shown = self._axes.imshow(pixels)
         else:
             self._shown.set_data(pixels)
-        self._plt.pause(0.001)
+        self._figure.canvas.draw()  # plt.pause() returns before a busy machine has drawn
+        self._figure.canvas.flush_events()
         return self._plt.fignum_exists(self._figure.number)
 
     def close(self):

@@ -2,13 +2,17 @@
 
 import http.client
 import io
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from device import view
 from device.errors import InputError
@@ -137,3 +141,24 @@ def test_too_many_viewers(page, port, monkeypatch):
 def test_nobody_looks_no_jpeg(page):
     page.show(Image.new("RGB", (4, 4)))
     assert page._jpeg is None
+
+
+@pytest.mark.slow
+def test_a_real_window_shows_the_picture(tmp_path):
+    """On a virtual screen, of which a screenshot is taken."""
+    if shutil.which("xvfb-run") is None or not features.check_feature("xcb"):
+        pytest.skip("xvfb-run or Pillow's screenshots (xcb) are not installed")
+    pytest.importorskip("tkinter")
+    code = """if True:
+        import sys
+        from PIL import Image, ImageGrab
+        from device import view
+        window = view.open_view("window", "")
+        for color in ("red", "lime", "lime"):
+            assert window.show(Image.new("RGB", (320, 240), color))
+        ImageGrab.grab().save(sys.argv[1])
+        window.close()"""
+    subprocess.run(["xvfb-run", "-a", sys.executable, "-c", code, tmp_path / "screen.png"],
+                   cwd=Path(view.__file__).parents[1], check=True, timeout=120)
+    screen = np.asarray(Image.open(tmp_path / "screen.png").convert("RGB")).astype(int)
+    assert (np.abs(screen - (0, 255, 0)).max(-1) < 3).mean() > 0.1
