@@ -13,7 +13,7 @@ CHECKPOINT_FILE = "checkpoint.npz"
 
 
 def save_checkpoint(folder, content, weights, optimizer_variables):
-    """Writes all that a run needs to go on, beside its place first, then renamed.
+    """Writes all that is needed to resume a run.
 
     Args: content, a dict that JSON can hold; weights and optimizer_variables, Keras variables.
     """
@@ -40,6 +40,6 @@ def load_checkpoint(folder):
                 sum(name.startswith(kind) for name in file.files))]
                 for kind in ("weight", "optimizer"))
     except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is damaged and can't be gone on with: set RESUME = False to "
+        raise InputError(f"{path} is damaged, so the run can't be resumed: set RESUME = False to "
                          f"start again.") from error
     return content, weights, optimizer

@@ -104,7 +104,7 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
 
     Args: options of the stream: augment, seed, repeats; finish_epoch, a function (epoch, loss,
         seconds, optimizer) that returns whether to stop; start_epoch and optimizer_variables
-        where an earlier run is gone on with.
+        where an earlier run is resumed.
     Returns: whether Ctrl-C ended it: after the step that is under way; a second one ends at once.
     Raises: InputError where the loss is not finite, naming the batch's files, and where another
         machine has gone.
@@ -118,7 +118,7 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
     if strategy.num_replicas_in_sync > 1:
         synchronize(phase.model)
     policy = "mixed_float16" if mixed_precision else None
-    with temporary_dtype_policy(phase.model, policy), catch_interrupt() as asked:
+    with temporary_dtype_policy(phase.model, policy), catch_interrupt() as interrupts:
         batches = stream(strategy, data, batch_size, epochs=epochs, features=phase.features,
                          random_crops=phase.random_crops, **options)
         is_alone = strategy.num_replicas_in_sync == 1
@@ -131,13 +131,13 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
                 losses.append(run_step(step, batches))
                 if not math.isfinite(losses[-1]):
                     raise not_finite(losses[-1], data, batch_size, options, epoch, number)
-                if asked:
+                if interrupts:
                     return True
                 progress.show(number + 1)
             if finish_epoch(epoch, float(np.mean(losses)), time.monotonic() - begin,
-                            optimizer) or asked:
+                            optimizer) or interrupts:
                 break
-        return bool(asked)
+        return bool(interrupts)
 
 
 def run_step(step, batches):
@@ -147,8 +147,8 @@ def run_step(step, batches):
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError,
             tf.errors.CancelledError) as error:
         raise InputError("Another worker has ended or can't be reached, so this one ends too. "
-                         "Start all of them again with RESUME = True: they go on after the last "
-                         f"whole epoch. ({str(error).splitlines()[0]})") from error
+                         "Start all of them again with RESUME = True: they continue after the "
+                         f"last complete epoch. ({str(error).splitlines()[0]})") from error
 
 
 def not_finite(value, data, batch_size, options, epoch, number):
@@ -164,21 +164,21 @@ def not_finite(value, data, batch_size, options, epoch, number):
 @contextmanager
 def catch_interrupt():
     """Gives a list that is no longer empty once Ctrl-C was pressed; the second one interrupts."""
-    asked = []
+    interrupts = []
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield interrupts
         return
 
     def handle_interrupt(number, frame):
         """Notes the first Ctrl-C; the second one interrupts."""
-        if asked:
+        if interrupts:
             raise KeyboardInterrupt
-        asked.append(number)
+        interrupts.append(number)
         print("\nCtrl-C: ending after this batch; once more to end at once.", flush=True)
 
     before = signal.signal(signal.SIGINT, handle_interrupt)
     try:
-        yield asked
+        yield interrupts
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -190,7 +190,7 @@ def assign_all(variables, arrays):
     """
     if arrays is not None and [variable.shape for variable in variables] != [
             array.shape for array in arrays]:
-        raise InputError("The optimizer's state is that of another part of the training: set "
+        raise InputError("The checkpoint's optimizer belongs to another part of the training: set "
                          "EPOCHS and FINE_TUNE_FROM as they were, or RESUME = False to start "
                          "again.")
     for variable, array in zip(variables, arrays or [], strict=arrays is not None):
