@@ -49,6 +49,7 @@ def import_labels(options, preview_path):
     print(_summarize(found, jobs, pictures, classes, counts))
     hidden = write_all(jobs, fits, targets, classes, Path(options.label_dir))
     remarks += found.remarks + _tell_left_out(matched) + _tell_hidden(hidden)
+    remarks += _tell_overlaps(found.overlaps)
     save_preview(preview_path, jobs, targets, classes.names)
     for remark in remarks:
         print(remark)
@@ -127,6 +128,13 @@ def _tell_hidden(hidden):
     listed = ", ".join(f"{name} ({count})" for name, count in sorted(names.items()))
     return [f"WARNING: {sum(names.values())} annotation(s) are hidden to more than nine tenths by "
             f"later ones: {listed}. Look at them in the tool that drew them."]
+
+
+def _tell_overlaps(overlaps):
+    pictures = sorted(picture.name for picture, pixels in overlaps.items() if pixels)
+    return [f"{sum(overlaps.values()):,} pixels of {len(pictures)} picture(s) belong to several "
+            f"masks; the class whose name comes later lies above: {list_names(pictures)}."
+            ] if pictures else []
 
 
 def _print_end(jobs, targets, pictures, label_dir, preview_path):

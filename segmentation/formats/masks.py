@@ -3,6 +3,8 @@
 from collections import Counter
 from functools import partial
 
+import numpy as np
+
 from device.errors import InputError, list_names
 from segmentation.formats.mask_coding import find_coding, hold
 from segmentation.formats.mask_names import choose_kind, name_classes, pair_masks, split_pool
@@ -40,7 +42,8 @@ def find_masks(source, pictures, suffix, class_names, findings):
         coding = find_coding(paths, held, find_table(source), class_names)
         classes = name_classes(groups, source.folder, len(coding.values) <= 2)
         held = dict(zip(paths, held))
-        records = (_records_by_class(groups, classes, held, coding) if classes
+        overlaps = {}
+        records = (_records_by_class(groups, classes, held, coding, overlaps) if classes
                    else _whole_records(groups, held, coding))
     except InputError as error:
         findings += str(error).splitlines()
@@ -52,7 +55,7 @@ def find_masks(source, pictures, suffix, class_names, findings):
     form = "colors" if coding.by_color else "numbers"
     return Found(f"{KIND} ({form}{', one a class' if classes else ''})", paths, records,
                  sorted(set(classes.values())) if classes else coding.order,
-                 has_background=bool(classes), remarks=remarks), pictures
+                 has_background=bool(classes), remarks=remarks, overlaps=overlaps), pictures
 
 
 def _pair(pictures, masks, suffix):
@@ -107,8 +110,11 @@ def _load_whole(path, coding, size):
     return Indices(coding.read(path), coding.names)
 
 
-def _records_by_class(groups, classes, held, coding):
-    """Returns a Record for each picture that has one mask a class or an object."""
+def _records_by_class(groups, classes, held, coding, overlaps):
+    """Returns a Record for each picture that has one mask a class or an object.
+
+    Args: overlaps, dict to which each picture's are added when it is drawn.
+    """
     if len(coding.values) > 2:
         raise FormatError(f"The masks' names tell one mask a class "
                           f"({list_names(sorted(set(classes.values())))}), but the masks hold "
@@ -123,18 +129,20 @@ def _records_by_class(groups, classes, held, coding):
         masks = [(path, classes[path]) for path, _ in group]
         counts = Counter(name for path, name in masks if held[path].counts.values.any())
         records.append(Record(masks[0][0], [picture.name], sizes.pop(),
-                              partial(_load_by_class, masks, coding), counts, is_background=True,
-                              picture=picture))
+                              partial(_load_by_class, masks, coding, picture, overlaps),
+                              counts, is_background=True, picture=picture))
     return records
 
 
-def _load_by_class(masks, coding, size):
+def _load_by_class(masks, coding, picture, overlaps, size):
     """Masks come in the order of their classes' names; the later lies above."""
-    shapes = []
+    shapes, once, twice = [], np.zeros(1, bool), np.zeros(1, bool)
     for path, name in sorted(masks, key=lambda entry: (entry[1], str(entry[0]))):
         # Where all masks have one value, that is the object unless it is 0.
         top = len(coding.values) - 1
         mask = (coding.read(path) == top) & bool(coding.values[top])
         if mask.any():
             shapes.append(mask_shape(name, mask))
+            twice, once = twice | (once & mask), once | mask
+    overlaps[picture] = int(np.count_nonzero(twice))
     return shapes

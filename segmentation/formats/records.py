@@ -76,6 +76,7 @@ class Found:
     class_order: names in the order of the tool's own list, where it has one.
     has_background: whether pixels without annotation are background.
     remarks: sentences on what was decided.
+    overlaps: picture -> how many pixels belong to several of its masks; known once it is drawn.
     """
 
     kind: str
@@ -84,6 +85,7 @@ class Found:
     class_order: list = field(default_factory=list)
     has_background: bool = True
     remarks: list = field(default_factory=list)
+    overlaps: dict = field(default_factory=dict)
 
 
 def count_names(shapes):

@@ -108,7 +108,9 @@ def test_hidden_masks_are_told(import_from, add_picture, add_mask, capsys):
     add_mask("source/x_b.png", np.full((8, 12), 255, np.uint8))
     labels, _ = import_from(image_dir="images")
     assert (labels["x"] == 2).all()
-    assert "1 annotation(s) are hidden" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "1 annotation(s) are hidden" in told
+    assert "20 pixels of 1 picture(s) belong to several masks" in told
 
 
 @pytest.mark.parametrize(("name", "array", "mode"), [
