@@ -7,6 +7,7 @@ from int8_models import pretrained_files, small_unet
 from segmentation.int8 import bias_correction, interpreter, quantize
 
 
+@pytest.mark.slow
 def test_corrected_biases_bring_the_channels_to_the_float_models_means():
     float_bytes, plain, images = pretrained_files()
     corrected = bias_correction.correct_biases(plain, float_bytes, images)
@@ -20,6 +21,7 @@ def test_corrected_biases_bring_the_channels_to_the_float_models_means():
     assert errors[1] < 0.1 * errors[0]
 
 
+@pytest.mark.slow
 def test_correcting_biases_changes_nothing_else():
     float_bytes, plain, images = pretrained_files()
     corrected = bias_correction.correct_biases(plain, float_bytes, images[:2])
@@ -31,6 +33,7 @@ def test_correcting_biases_changes_nothing_else():
     assert len(layers) == 51 and restored == plain and corrected != plain
 
 
+@pytest.mark.slow
 def test_find_bias_reads_and_writes_the_file():
     model, images = small_unet()
     data = bytearray(quantize.quantize(model.get_layer("encoder"), images))
@@ -74,6 +77,7 @@ def test_after_the_shift_neither_of_two_classes_gains():
     assert share_of_later(logits) < 0.45 and abs(share_of_later(logits + shifts) - 0.5) < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output_type", ["int8", "uint8"])
 def test_balancing_ties_shifts_the_logits_biases_alone(output_type, monkeypatch):
     monkeypatch.setattr(quantize, "correct_biases",

@@ -62,6 +62,7 @@ def test_the_equalized_encoder_computes_the_same(random_encoder):
                                encoder.get_layer("block_1_project").get_weights()[0])
 
 
+@pytest.mark.slow
 def test_int8_loses_less_of_it(monkeypatch):
     encoder, images = pretrained_encoder()
     expected = encoder(scale(images[1::2]), training=False)
@@ -110,6 +111,7 @@ def test_stages_of_every_width(alpha):
         assert channels == {kernel.shape[2] for kernel in kernels}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [0.35, 1.4])
 def test_another_width_computes_the_same(alpha):
     encoder, images = make_random_encoder(alpha)

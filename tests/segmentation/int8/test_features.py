@@ -1,11 +1,13 @@
 """Tests of features.py: the int8 encoder's features, and that they are computed once."""
 
 import numpy as np
+import pytest
 from int8_models import small_unet
 
 from segmentation.int8 import features
 
 
+@pytest.mark.slow
 def test_features_follow_the_keras_encoder():
     model, images = small_unet()
     encoder = model.get_layer("encoder")

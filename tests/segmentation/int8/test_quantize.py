@@ -33,6 +33,7 @@ def test_a_pixel_of_a_folded_kernel_by_hand():
     assert folded[..., 0, 3].tolist() == [[0, 0, 0], [0, 5, 0], [0, 0, 0]]
 
 
+@pytest.mark.slow
 def test_training_sees_the_encoder_of_the_converted_model():
     """Scales, zero points, weights and corrected biases of the encoder stand in the whole model."""
     model, images = small_unet()
