@@ -110,7 +110,7 @@ def count_pixels(labels, num_classes):
 
     Args: labels uint8 (n, height, width).
     """
-    if getattr(labels, "class_counts", None) is not None:  # cache.StoredArray: counted already
+    if getattr(labels, "class_counts", None) is not None:  # a StoredArray: counted already
         return labels.class_counts[:num_classes].copy()
     counts = np.zeros(256, np.int64)
     for label in labels:

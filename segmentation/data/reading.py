@@ -17,6 +17,7 @@ from device.images import (
 )
 from device.tiles import cut_tile
 from segmentation.data import cache
+from segmentation.data.stored_array import StoredArray
 from segmentation.parallel import in_parallel
 
 
@@ -32,7 +33,7 @@ class Decoding(NamedTuple):
 
 
 class DecodedSet(NamedTuple):
-    """Arrays of the pairs of a set; above the limit of memory each is a cache.StoredArray.
+    """Arrays of the pairs of a set; above the limit of memory each is a StoredArray.
 
     images uint8 (n, height, width, 3); labels uint8 (n, height, width), class indices and IGNORED;
     value_counts uint32 (n, 256), how many pixels each label file has of each value, at its own
@@ -93,7 +94,7 @@ def split_set(decoded, training, validation):
 
 
 def _split_records(array, first, second):
-    if isinstance(array, cache.StoredArray):
+    if isinstance(array, StoredArray):
         return array.select(first), array.select(second)
     source = [*first, *second]  # of each place, the position of the record that belongs there
     for start in range(len(source)):

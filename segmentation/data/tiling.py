@@ -34,7 +34,7 @@ def make_crop_reader(images, labels, sizes, crop_size, class_weights, rare_share
     """Returns a function that cuts training crops out of large pictures.
 
     Args: images uint8 (n, height, width, 3) and labels uint8 (n, height, width), arrays or
-        cache.StoredArray; sizes int (n, 2), each picture's own part of them; crop_size (height,
+        StoredArray; sizes int (n, 2), each picture's own part of them; crop_size (height,
         width); rare_share, see crops.choose_crop.
     Returns: function (indices, numbers (batch, CROP_NUMBERS) in 0..1) -> images uint8 (batch,
         *crop_size, 3), labels uint8 (batch, *crop_size).

@@ -15,10 +15,9 @@ import import_data
 import main
 from device.errors import InputError
 from segmentation import evaluate, results
-from segmentation.data import cache, reading
+from segmentation.data import cache, reading, stored_array
 from segmentation.data.augmentation import Augmentation
 from segmentation.data.batches import make_dataset
-from segmentation.data.classes import count_pixels
 from segmentation.data.pairing import Pairs, pair_files
 from segmentation.int8.calibration import add_extreme_pixels, calibration_indices
 from segmentation.settings import read_settings
@@ -55,7 +54,7 @@ def cache_files(read, tmp_path):
 def assert_equal_to_plain(arrays, folders, image_size=SIZE):
     for stored, plain in zip(arrays, reading.read_pairs(
             pair_files(*folders), reading.Decoding(image_size))):
-        assert isinstance(stored, cache.StoredArray)
+        assert isinstance(stored, stored_array.StoredArray)
         assert stored.shape == plain.shape and stored.dtype == plain.dtype
         assert (stored[:] == plain).all()
 
@@ -70,56 +69,6 @@ def test_first_and_second_start_give_what_memory_gives(read, set_dirs):
     second, printed = read()
     assert printed.startswith(REUSED)
     assert_equal_to_plain(second, set_dirs)
-
-
-@pytest.mark.parametrize("index", [
-    0, -1, np.int64(3), slice(2, 5), slice(None), slice(None, None, 2), slice(5, 2), [3, 1, 3],
-    np.array([11, 0]), np.arange(12) > 6, np.array([], int), (1, ..., 0),
-    (slice(None), 0, 0), Ellipsis, np.array([[1, 2], [-1, 0]])])
-def test_every_index_gives_what_a_plain_array_gives(read, set_dirs, index):
-    plain = reading.read_pairs(pair_files(*set_dirs), reading.Decoding(SIZE))[0]
-    stored = read()[0][0]
-    assert np.array_equal(stored[index], plain[index])
-    assert stored[index].dtype == plain.dtype
-
-
-def test_stored_arrays_behave_like_plain_ones(read, set_dirs, monkeypatch):
-    monkeypatch.setattr(cache, "BLOCK_BYTES", 5 * SIZE[0] * SIZE[1])  # several blocks
-    images, labels, counts, _, _ = read()[0]
-    plain_images, plain_labels, plain_counts, _, _ = reading.read_pairs(
-        pair_files(*set_dirs), reading.Decoding(SIZE))
-    assert np.array_equal(np.stack(list(images)), plain_images)
-    assert np.array_equal(labels, plain_labels) and len(labels) == 12
-    assert np.array_equal(counts[:].any(axis=0), plain_counts.any(axis=0))
-    assert np.array_equal(count_pixels(labels, 3), count_pixels(plain_labels, 3))
-    assert labels.ndim == 3 and labels.size == plain_labels.size
-    part = np.s_[3, 2:7, 1:4]
-    assert np.array_equal(images[part], plain_images[part])
-    assert np.array_equal(labels[part], plain_labels[part])
-    assert np.array_equal(labels[-1, 5:900], plain_labels[-1, 5:900])
-    assert np.array_equal(labels[-1, ::2], plain_labels[-1, ::2])
-    assert images[0, 4:4].shape == (0, *SIZE[1:], 3)
-    for wrong in (12, -13):
-        with pytest.raises(IndexError):
-            images[wrong]
-    with pytest.raises(IndexError):
-        images[[12]]
-
-
-def test_selected_records_are_those_of_a_plain_array(read, set_dirs):
-    stored, plain = read()[0], reading.read_pairs(pair_files(*set_dirs), reading.Decoding(SIZE))
-    rows = [5, 0, 11, 2]
-    images, labels = (array.select([1, *rows]).select([1, 2, 3, 4]) for array in stored[:2])
-    assert len(images) == 4 and images.shape == (4, *SIZE, 3) and images.size == 4 * 16 * 24 * 3
-    for index in (0, -1, slice(1, 3), slice(None), [3, 0], np.array([True, False, True, False]),
-                  (1, ..., 0), Ellipsis):
-        assert np.array_equal(images[index], plain.images[rows][index])
-    assert np.array_equal(np.asarray(labels), plain.labels[rows])
-    assert np.array_equal(count_pixels(labels, 3), count_pixels(plain.labels[rows], 3))
-    assert np.array_equal(np.stack(list(images)), plain.images[rows])
-    with pytest.raises(IndexError):
-        images[4]
-
 
 
 def test_dataset_of_stored_arrays_gives_the_same_batches(read, set_dirs):
@@ -303,7 +252,7 @@ def test_disk_full_while_writing_is_one_sentence(read, tmp_path, monkeypatch):
         if index == 7:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(cache.StoredArray, "__setitem__", write)
+    monkeypatch.setattr(stored_array.StoredArray, "__setitem__", write)
     with pytest.raises(InputError, match=r"need 0\.10 GB .*No space left on device.*CACHE_DIR"):
         read()
     assert list((tmp_path / "cache").iterdir()) == []
