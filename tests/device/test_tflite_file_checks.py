@@ -46,7 +46,7 @@ def test_damaged_files_end_in_a_sentence(models, tmp_path):
     code = """if True:
         import random, sys
         from device import errors, tflite
-        from test_tflite_file import damage
+        from test_tflite_file_checks import damage
         sound, draw, refused = open(sys.argv[1], "rb").read(), random.Random(1), 0
         for _ in range(300):
             with open(sys.argv[2], "wb") as file:
