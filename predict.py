@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from device.areas import (
     check_alert,
@@ -30,10 +31,12 @@ from device.areas import (
 )
 from device.drawing import draw_overlay, save_mask, save_overlay
 from device.errors import InputError, list_names, run_script
+from device.files import write_whole
 from device.images import load_image, resize_image
 from device.intensity import holds_wide_pixels
 from device.live import is_live, kind_of, read_frames
 from device.model_info import find_output_dir
+from device.probabilities import class_probability
 from device.progress import Progress, StepClock, say
 from device.segmenter import Segmenter
 from device.sources import list_pictures
@@ -63,6 +66,7 @@ CLASS_BIAS = {}  # added to the logits of a class: {"duck": 1.0} finds more duck
 # Results
 RESULT_DIR = None  # None: the folder predictions beside the model
 SAVE = None  # "both", "masks", "overlays", "nothing"; None: both, but nothing of an endless source
+SAVE_PROBABILITIES = None  # a class: probabilities/ holds gray pictures, 255: surely this class
 OVERLAY_SIDE = 1280  # pixels of an overlay's longer side at most; masks keep their size
 ALERT = None  # {"duck": 0.002}: a line when a class covers more than this share of the picture
 JSON_LINES = False  # True: standard output is one line of JSON for each picture, nothing else
@@ -109,6 +113,9 @@ def open_segmenters(source, tell):
     segmenters = [Segmenter(path, DELEGATE, device, RUNTIME, THREADS, KEEP_ASPECT, tell,
                             CLASS_BIAS)
                   for device in devices]
+    if SAVE_PROBABILITIES not in (None, *segmenters[0].class_names):
+        raise InputError(f"SAVE_PROBABILITIES is {SAVE_PROBABILITIES!r}, but it must be None or "
+                         f"one of {', '.join(segmenters[0].class_names)}.")
     for segmenter in segmenters:
         for _ in range(WARM_UP):
             segmenter.run(np.zeros((*segmenter.image_size, 3), np.uint8))
@@ -136,8 +143,11 @@ def predict_all(segmenters, pictures, kinds, folder, failures):
                 failures.append(str(error))
                 return None
             clock.mark("load")
-            mask, _ = segmenter.predict(image, size if FULL_SIZE else None, clock.mark)
+            mask, logits = segmenter.predict(image, size if FULL_SIZE else None, clock.mark,
+                                             keep_logits=SAVE_PROBABILITIES is not None)
             save_results(folder, kinds, picture, image, mask, segmenter)
+            if SAVE_PROBABILITIES is not None:
+                save_probabilities(folder, picture, logits, mask.shape, segmenter)
             clock.mark("save")
             return picture, image, mask, clock
         finally:
@@ -176,6 +186,15 @@ def save_results(folder, kinds, picture, image, mask, segmenter):
                 image = load_image(picture.path, size, segmenter.intensity_range)[0]
             save_overlay(make_place(folder / "overlays", f"{picture.name}.jpg"),
                          resize_image(image, size), mask, segmenter.class_names, segmenter.colors)
+
+
+def save_probabilities(folder, picture, logits, size, segmenter):
+    """Writes probabilities/name.png, gray: how probable the class SAVE_PROBABILITIES is."""
+    index = segmenter.class_names.index(SAVE_PROBABILITIES)
+    probability = class_probability(logits, index, segmenter.logit_scale, size)
+    with writing_to(folder):
+        place = make_place(folder / "probabilities", f"{picture.name}.png")
+        write_whole(place, lambda file: Image.fromarray(probability).save(file, "PNG"))
 
 
 def make_place(folder, name):

@@ -31,8 +31,9 @@ class Segmenter:
     Several threads may call it at once; they take turns.
 
     Attributes: path of the file that runs; is_on_edgetpu; image_size (height, width) of the model;
-        class_names; colors, uint8 (classes, 3); label_values, uint8 (classes,), of the classes in
-        the labels that the model was trained on; intensity_range, see images.read_image;
+        logit_scale, the step of its quantized logits; class_names; colors, uint8 (classes, 3);
+        label_values, uint8 (classes,), of the classes in the labels that the model was trained on;
+        intensity_range, see images.read_image;
         picture_size, as PICTURE_SIZE in main.py: pictures are seen in tiles of image_size where it
         is not None.
     """
@@ -62,8 +63,8 @@ class Segmenter:
         self.image_size, num_classes = model_shape(self._interpreter)
         (self.class_names, self.colors, self.label_values, self.picture_size,
          self.intensity_range) = read_classes(self.path.parent, num_classes)
-        scale, _ = self._interpreter.get_output_details()[0]["quantization"]
-        self._bias = read_class_bias(class_bias or {}, self.class_names, scale)
+        self.logit_scale = self._interpreter.get_output_details()[0]["quantization"][0]
+        self._bias = read_class_bias(class_bias or {}, self.class_names, self.logit_scale)
         self._are_tiles_told = False
 
     def _open_on_edgetpu(self, device):
