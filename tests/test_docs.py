@@ -75,6 +75,12 @@ def test_every_command_names_a_script_that_is_there(page):
                 if not (ROOT / path).exists() and not (ROOT / f"{path}.py").exists()]
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_is_named_is_there(page):
+    names = re.findall(r"`([\w./]+/\w+\.(?:py|sh))`", read(page))
+    assert not [name for name in names if not (ROOT / name.removeprefix("output/")).exists()]
+
+
 def test_settings_name_every_constant_and_its_default():
     sections = re.split(r"^## (?=\w+\.py$)", read(ROOT / "docs/settings.md"), flags=re.MULTILINE)
     described = {}
