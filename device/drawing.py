@@ -14,7 +14,7 @@ PICTURE_HEIGHT = 192  # pixels of one picture in a grid
 IGNORED_COLOR = (255, 255, 255)  # how pixels of the ignore label are drawn
 CLASS_COLORS = (  # black background, then Okabe-Ito: they differ for color-blind eyes too
     (0, 0, 0), (230, 159, 0), (86, 180, 233), (204, 121, 167), (0, 158, 115), (240, 228, 66),
-    (0, 114, 178), (213, 94, 0), (170, 68, 153), (153, 153, 51), (136, 34, 85), (102, 204, 238))
+    (0, 114, 178), (213, 94, 0), (170, 68, 153), (153, 153, 51), (136, 34, 85), (51, 34, 136))
 
 
 def class_colors(num_classes):
