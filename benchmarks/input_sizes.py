@@ -4,7 +4,7 @@
 
 Converts models with random weights (time and size do not depend on them) for 3 classes; prints a
 table in Markdown: the decoder's parameters, bytes of constants, multiply-adds, the verdict of the
-preflight, and the time on one processor core, all models in turn, medians, and as a ratio to the
+preflight, and the CPU time of one thread, all models in turn, medians, and as a ratio to the
 first model of the table.
 """
 
@@ -49,15 +49,15 @@ def convert(image_size, decoder):
 
 
 def measure_times(models, image_sizes):
-    """Returns the median milliseconds of each model; the models run in turn, one thread."""
+    """Returns the median CPU milliseconds of each model; the models run in turn, one thread."""
     interpreters = [open_bytes(model, num_threads=1) for model in models]
     images = [np.zeros((*size, 3), np.uint8) for size in image_sizes]
     times = np.empty((ROUNDS, len(models)))
     for row in times:
         for number, (interpreter, image) in enumerate(zip(interpreters, images)):
-            start = time.perf_counter()
+            start = time.process_time()  # of one thread, and so not of other work on the machine
             invoke_model(interpreter, image)
-            row[number] = 1000 * (time.perf_counter() - start)
+            row[number] = 1000 * (time.process_time() - start)
     return np.median(times[3:], axis=0)
 
 
