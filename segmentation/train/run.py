@@ -231,12 +231,14 @@ def write_summary(writer, row):
 
 def describe_run(model, data, settings):
     """Returns the constants that a resumed run must have in common with the interrupted one."""
-    return {"CLASS_NAMES": list(data["class_names"]), "IMAGE_SIZE": list(settings.image_size),
-            "ENCODER_ALPHA": settings.encoder_alpha,
-            "DECODER_FILTERS": json.loads(json.dumps(settings.decoder_filters)),
-            "BATCH_SIZE": settings.batch_size, "IGNORE_LABEL": settings.ignore_label,
-            "frozen encoder": not model.get_layer("encoder").trainable,
-            "training images": data["training_names"]}
+    return json.loads(json.dumps({  # tuples and the keys of dicts as the checkpoint has them
+        "CLASS_NAMES": data["class_names"], "IMAGE_SIZE": settings.image_size,
+        "PICTURE_SIZE": settings.picture_size, "ENCODER_ALPHA": settings.encoder_alpha,
+        "DECODER_FILTERS": settings.decoder_filters, "BATCH_SIZE": settings.batch_size,
+        "CLASS_IDS": settings.class_ids, "OTHER_IDS": settings.other_ids,
+        "IGNORE_LABEL": settings.ignore_label,
+        "frozen encoder": not model.get_layer("encoder").trainable,
+        "training images": data["training_names"]}))
 
 
 def resume(model, record, best_weights, settings):

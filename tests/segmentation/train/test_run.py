@@ -82,6 +82,10 @@ def test_a_killed_run_that_is_resumed_ends_as_one_that_was_not(small_run, monkey
     monkeypatch.setattr(main, "IMAGE_SIZE", (64, 32))
     with pytest.raises(InputError, match=r"IMAGE_SIZE was \[32, 32\] and is \[64, 32\]\. .*RESUME"):
         main.main()
+    monkeypatch.setattr(main, "IMAGE_SIZE", (32, 32))
+    monkeypatch.setattr(main, "CLASS_IDS", [0, 2, 1])
+    with pytest.raises(InputError, match=r"CLASS_IDS was None and is \[0, 2, 1\]"):
+        main.main()
 
 
 @pytest.mark.slow
