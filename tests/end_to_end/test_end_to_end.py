@@ -54,7 +54,7 @@ def test_convert_and_test_follow_in_fresh_processes(output):
                  f"main.OUTPUT_DIR = {str(output)!r}; sys.exit(t.main())")
     assert result.returncode == 1
     assert "FAILED: Keras and int8 agree on" in result.stdout
-    assert "lost by the encoder" in result.stdout and "CONV_2D" in result.stdout
+    assert "by the int8 encoder" in result.stdout and "CONV_2D" in result.stdout
     losses = json.loads((output / "report.json").read_text())["losses"]
     assert len(losses["layers"]) == 10
     assert losses["layers"][0]["error_in_steps"] >= losses["layers"][9]["error_in_steps"] > 0
