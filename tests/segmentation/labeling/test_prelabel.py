@@ -91,6 +91,7 @@ def test_a_model_of_other_classes_is_refused(window):
     assert not label_files(window)
 
 
+@pytest.mark.slow
 def test_pre_labeling_with_a_real_model(window):
     """The model that main.py would save: built and loaded by get_model.py."""
     keras = pytest.importorskip("keras")
