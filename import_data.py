@@ -33,7 +33,13 @@ from segmentation.data.label_checks import (
 from segmentation.data.label_values import count_up, group_class_ids, make_value_table
 from segmentation.data.object_sizes import describe_small_objects, median_object_sizes
 from segmentation.data.pairing import Pairs, pair_files
-from segmentation.data.reading import Decoding, list_file_errors, read_pairs, split_set
+from segmentation.data.reading import (
+    Decoding,
+    list_file_errors,
+    make_label_reader,
+    read_pairs,
+    split_set,
+)
 from segmentation.data.split import find_groups, split_by_list, split_by_seed
 from segmentation.data.tiling import (
     MAX_VALIDATION_TILES,
@@ -63,7 +69,8 @@ def load_data(settings, errors=()):
     Returns: dict with images, labels, class_weights, pixel_counts (of the training labels),
         validation_images, validation_labels, class_names, calibration_images, training_names,
         validation_names (of the images, relative to their folders), validation_dirs, and reading:
-        the fields of model.json by which other images are read alike; with PICTURE_SIZE what
+        the fields of model.json by which other images are read alike; without PICTURE_SIZE
+        read_own_label, see reading.make_label_reader, for the validation images; with it what
         tile_data returns. Labels hold class indices and IGNORED.
     Raises: InputError of all errors: pairing, files, sizes, label values, and those given.
     """
@@ -128,7 +135,8 @@ def load_data(settings, errors=()):
     small = describe_small_objects(median_object_sizes(decoded.labels, len(class_names)),
                                    class_names)
     print(small, end="\n" if small else "")
-    return data
+    return {**data, "read_own_label": make_label_reader(validation_pairs, decoding,
+                                                        validation.orientations[:])}
 
 
 def tile_data(data, sizes, settings):

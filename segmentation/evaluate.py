@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from device.images import PADDING_GRAY
 from device.progress import Progress
+from device.tflite import most_likely_classes
 from device.tiles import segment_tiles, tile_grid
 from segmentation.metrics import confusion_matrix, summarize
 
@@ -62,6 +63,22 @@ def predict_validation(model, data, tile_size):
         label = data["validation_picture_labels"][number][:height, :width]
         yield picture, label, segment_tiles(run_tiles, picture, tile_size, PADDING_GRAY)
         progress.show(number + 1)
+
+
+def measure_own_size(model, data):
+    """Measures the model on the validation images' own pixels; see metrics.summarize.
+
+    Logits are enlarged bilinearly, as predict.py does. What is published is mostly measured so.
+    Args: data of load_data, without PICTURE_SIZE.
+    """
+    run, num_classes, confusion = make_logit_function(model), len(data["class_names"]), 0
+    images = data["validation_images"]
+    for start in range(0, len(images), PREDICTION_BATCH):
+        for number, logits in enumerate(run(images[start:start + PREDICTION_BATCH]), start):
+            label, (height, width) = data["read_own_label"](number), logits.shape[:2]
+            mask = most_likely_classes(logits, label.shape, (0, 0, width, height))
+            confusion += confusion_matrix(label, mask, num_classes)
+    return summarize(confusion)
 
 
 def measure(predictions, data, ignore_label):

@@ -113,18 +113,24 @@ def interval(values):
 def format_iou_table(class_names, columns):
     """Returns a printed table in percent: a row a class, a column a model, and the means.
 
-    One model alone has columns of precision and recall, too. Of more than TABLE_CLASSES classes
-    the most frequent and the worst ones are shown. Below are the intervals of mean IoU.
+    One model alone has columns of its IoU at the images' own size, where that was measured (the
+    key own_size, see evaluate.measure_own_size), of precision and of recall, too. Of more than
+    TABLE_CLASSES classes the most frequent and the worst ones are shown. Below are the intervals of
+    mean IoU.
     Args: columns, dict of column title -> what summarize returned, or summarize_pictures.
     """
     first = next(iter(columns.values()))
     cells = {title: (metrics, "iou") for title, metrics in columns.items()}
+    means = list(columns.values())
+    if len(columns) == 1 and "own_size" in first:
+        cells["own size"] = first["own_size"], "iou"
+        means.append(first["own_size"])
     if len(columns) == 1 and "precision" in first:
         cells |= {"precision": (first, "precision"), "recall": (first, "recall")}
     shown = choose_classes(first)
     rows = [(class_names[index], [metrics[key][index] for metrics, key in cells.values()])
             for index in shown]
-    rows += [(title, [metrics[key] for metrics in columns.values()]) for title, key in (
+    rows += [(title, [metrics[key] for metrics in means]) for title, key in (
         ("mean IoU without class 0", "mean_iou_without_background"), ("mean IoU", "mean_iou"))]
     width = max(len(name) for name, _ in rows)
     lines = [f"{'IoU':<{width}}" + "".join(f"  {title:>10}" for title in cells)]

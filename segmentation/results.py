@@ -17,7 +17,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from device.drawing import class_colors, color_mask, overlay, save_grid
 from device.errors import shorten
 from device.files import write_json, write_whole
-from segmentation.evaluate import predict_validation, warn_of_one_class
+from segmentation.evaluate import measure_own_size, predict_validation, warn_of_one_class
 from segmentation.metrics import TABLE_CLASSES, format_iou_table
 from segmentation.picture_metrics import (
     PictureMetrics,
@@ -202,6 +202,10 @@ def write_results(model, data, record, settings):
         if not np.isnan(score):
             worst = sorted([*worst, (score, number, small)], key=itemgetter(0))[:WORST_ROWS]
     metrics = {"epoch": record["best"]["epoch"], **pictures.summarize()}
+    if settings.picture_size is None:
+        own_size = measure_own_size(model, data)
+        metrics["own_size"] = {key: own_size[key] for key in (
+            "mean_iou", "mean_iou_without_background", "iou")}
     write_json(output_dir / "model.json", describe_model(model, data, settings, metrics))
     write_picture_metrics(output_dir / "metrics.csv", names, class_names, pictures)
     write_class_metrics(output_dir / "class_metrics.csv", class_names, metrics)
@@ -217,5 +221,7 @@ def write_results(model, data, record, settings):
     print(f"\nBest epoch: {metrics['epoch']} of {record['epochs']}, "
           f"{len(names)} validation images")
     print(format_iou_table(class_names, {"Keras": metrics}))
+    if "own_size" in metrics:
+        print(f"own size: on the images' own pixels; all else at IMAGE_SIZE {settings.image_size}")
     warn_of_one_class(metrics, class_names)
     warn_of_confused_pairs(pictures.confusion, class_names, settings.flip)

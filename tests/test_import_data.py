@@ -315,3 +315,11 @@ def test_real_folders_of_other_kinds_are_named(shared, image_dir, label_dir, say
     folder = shared / "data/formats"
     with pytest.raises(InputError, match=says):
         load_data(settings_for((folder / image_dir, folder / label_dir)))
+
+
+def test_validation_labels_are_read_at_their_own_size(folders):
+    write_pairs(folders, [[0, 7, 7]], [[7, 0, 9]], [[7, 0, 0]])
+    data = load_data(settings_for(folders, IMAGE_SIZE=(32, 32), CLASS_IDS=[0, 7],
+                                  OTHER_IDS="ignore"))
+    label = data["read_own_label"](0)
+    assert label.shape == (1, 3) and set(label.ravel()) <= {0, 1, 255}

@@ -106,6 +106,22 @@ def _split_records(array, first, second):
     return array[:len(first)], array[len(first):]
 
 
+def make_label_reader(pairs, decoding, orientations):
+    """Returns a function of a pair's position that reads its label at the label's own size.
+
+    Args: orientations uint8 (n,), of the DecodedSet.
+    Returns: function int -> uint8 (height, width), class indices and IGNORED.
+    """
+    table = np.uint8(decoding.value_table)
+
+    def read_own_label(index):
+        """Returns the label of the pair at a position."""
+        turned = int(orientations[index]) if decoding.labels_turned else 1
+        return table[decode_label(pairs[index].label_path, None, turned).indices]
+
+    return read_own_label
+
+
 def read_label_values(label_paths):
     """Returns which values each label file holds, bool (n, 256).
 

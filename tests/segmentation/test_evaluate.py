@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from segmentation import evaluate
 
@@ -38,3 +39,18 @@ def test_one_class_everywhere_is_warned_of(capsys):
                             ([10_000, 0], [10_000, 0])):
         evaluate.warn_of_one_class({"predicted_pixels": predicted, "pixels": true}, names)
     assert capsys.readouterr().out == ""
+
+
+def test_the_own_size_is_measured_on_enlarged_logits():
+    label = np.repeat(np.repeat(np.uint8([[0, 1], [1, 0]]), 8, 0), 8, 1)
+    images = np.zeros((20, 4, 4, 3), np.uint8)
+    images[..., 0] = 200 * label[::4, ::4]
+
+    def model(batch, training):
+        """Stands in for a network: the first channel tells class 1."""
+        return tf.stack([100 - batch[..., 0], batch[..., 0] - 100], -1)
+
+    own = evaluate.measure_own_size(model, {
+        "class_names": ["background", "bird"], "validation_images": images,
+        "read_own_label": lambda index: label if index else np.full_like(label, 255)})
+    assert sum(own["pixels"]) == 19 * 256 and own["mean_iou"] > 0.8

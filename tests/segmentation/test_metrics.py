@@ -1,6 +1,7 @@
 """Tests of segmentation/metrics.py: confusion matrices and IoU computed by hand."""
 
 import json
+import re
 
 import numpy as np
 
@@ -66,3 +67,13 @@ def test_an_epoch_is_not_chosen_for_classes_that_validation_lacks():
     held = metrics.summarize(np.array([[6, 2, 1], [1, 3, 0], [0, 0, 0]]))
     assert np.isclose(metrics.selection_score(held), (6 / 10 + 3 / 6) / 2)
     assert held["mean_iou"] < metrics.selection_score(held)
+
+
+def test_the_own_size_has_a_column_of_its_own():
+    found = metrics.summarize(np.array([[3, 1], [0, 4]]))
+    found["own_size"] = {"mean_iou": 0.5, "mean_iou_without_background": 0.25, "iou": [0.75, 0.25]}
+    table = metrics.format_iou_table(["background", "bird"], {"Keras": found})
+    cells = [re.split(r" {2,}", line) for line in table.splitlines()]
+    assert cells[0] == ["IoU", "Keras", "own size", "precision", "recall"]
+    assert cells[1] == ["background", "75.00 %", "75.00 %", "100.00 %", "75.00 %"]
+    assert cells[4] == ["mean IoU", "77.50 %", "50.00 %"]
