@@ -10,6 +10,7 @@ import re
 from dataclasses import make_dataclass
 from pathlib import Path
 
+from device.errors import shorten
 from device.model_info import (
     DECODER_BLOCKS,
     ENCODER_ALPHAS,
@@ -246,7 +247,7 @@ def _find_errors(constants):
         if is_right(constants[name]):
             sentence = _look_closer(name, constants)
         else:
-            sentence = f"{name} is {_shorten(constants[name])}, but it must be {form}."
+            sentence = f"{name} is {shorten(repr(constants[name]))}, but it must be {form}."
         if sentence:
             errors[name] = sentence
     return errors
@@ -256,8 +257,8 @@ def _look_closer(name, constants):
     """Returns what is wrong with a constant of the right type, or ''."""
     value = constants[name]
     if RULES[name][0] in PATH_RULES and value is not None and not os.fspath(value).isprintable():
-        return (f"{name} is {_shorten(value)}, in which Python reads a backslash and a letter as "
-                f"one sign: put an r in front of the quotation marks, r\"...\", or write / for "
+        return (f"{name} is {shorten(repr(value))}, in which Python reads a backslash and a letter "
+                f"as one sign: put an r in front of the quotation marks, r\"...\", or write / for "
                 f"each backslash.")
     if name == "IMAGE_SIZE":
         return describe_image_size(value)
@@ -267,8 +268,3 @@ def _look_closer(name, constants):
             and constants.get("VALIDATION_IMAGE_DIR") is None:
         return "VALIDATION_LABEL_DIR is set, but VALIDATION_IMAGE_DIR is None: set both or neither."
     return ""
-
-
-def _shorten(value):
-    text = " ".join(repr(value).split())  # an array takes several lines
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -253,9 +253,9 @@ def resume(model, record, best_weights, settings):
         print(f"There is no checkpoint in {output_dir} to resume: starting at epoch 1.", flush=True)
         return None
     content, weights, optimizer_variables = checkpoint
-    differences = [f"{name} was {_shorten(content['constants'].get(name))} and is {_shorten(value)}"
-                   for name, value in record["constants"].items()
-                   if content["constants"].get(name) != value]
+    before = content["constants"]
+    differences = [f"{name} was {_describe(before.get(name))} and is {_describe(value)}"
+                   for name, value in record["constants"].items() if before.get(name) != value]
     if differences:
         raise InputError(f"The run in {output_dir} can't be resumed: {'; '.join(differences)}. Set "
                          f"them as they were, or RESUME = False to start again.")
@@ -269,5 +269,5 @@ def resume(model, record, best_weights, settings):
     return None if is_phase_over else optimizer_variables
 
 
-def _shorten(value):
+def _describe(value):
     return f"[{list_names(value)}]" if isinstance(value, list) else str(value)
