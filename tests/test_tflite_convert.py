@@ -31,6 +31,7 @@ def small():
     return model, images, quantize(prepare(model, images), images)
 
 
+@pytest.mark.slow
 def test_every_tensor_is_int8_and_the_input_is_pixel_minus_128(small):
     (in_scale, in_zero), (out_scale, _) = tflite_convert.check_all_int8(small[2])
     assert np.isclose(in_scale, 2 / 255) and in_zero == -1 and out_scale > 0
@@ -42,6 +43,7 @@ def test_every_tensor_is_int8_and_the_input_is_pixel_minus_128(small):
     assert interpreter.get_output_details()[0]["shape"].tolist() == [1, 16, 32, 4 * 3]
 
 
+@pytest.mark.slow
 def test_no_operation_stands_before_the_first_convolution(small):
     interpreter = tf.lite.Interpreter(
         model_content=small[2],
@@ -53,6 +55,7 @@ def test_no_operation_stands_before_the_first_convolution(small):
     assert not names & {"QUANTIZE", "DEQUANTIZE", "SOFTMAX", "ARG_MAX", "SHAPE", "PACK"}
 
 
+@pytest.mark.slow
 def test_int8_logits_follow_the_keras_model(small, tmp_path):
     model, images, model_bytes = small
     (tmp_path / "a.tflite").write_bytes(model_bytes)
@@ -74,6 +77,7 @@ def test_a_float_model_is_refused():
         tflite_convert.check_all_int8(converter.convert())
 
 
+@pytest.mark.slow
 def test_uint8_in_and_out_where_a_tool_wants_it(small, tmp_path):
     model, images, int8_bytes = small
     uint8_bytes = quantize(prepare(model, images), images, "uint8", "uint8")
@@ -87,6 +91,7 @@ def test_uint8_in_and_out_where_a_tool_wants_it(small, tmp_path):
     assert (results[0].astype(int) + 128 == results[1]).all()
 
 
+@pytest.mark.slow
 def test_repaired_file_is_lowered_and_must_give_the_same_bits(small):
     _, images, model_bytes = small
     repaired = unfuse_activations(model_bytes)

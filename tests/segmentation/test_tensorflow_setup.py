@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """
 import numpy as np
@@ -20,6 +22,7 @@ def run(code, **environment):
                           env={**os.environ, **environment}, check=False)
 
 
+@pytest.mark.slow
 def test_keras_json_and_environment_of_other_projects(tmp_path):
     (tmp_path / "keras.json").write_text(json.dumps({
         "backend": "jax", "image_data_format": "channels_first", "floatx": "float16",
@@ -29,6 +32,7 @@ def test_keras_json_and_environment_of_other_projects(tmp_path):
     assert "port.cc" not in result.stderr and "cudart" not in result.stderr
 
 
+@pytest.mark.slow
 def test_keras_that_was_imported_before_with_another_backend():
     result = run("import keras; keras.backend.backend = lambda: 'jax'; import get_model")
     assert "imported with the backend jax, but TensorFlow is needed" in result.stderr

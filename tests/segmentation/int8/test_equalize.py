@@ -42,6 +42,7 @@ def relative_errors(outputs, expected):
 # ---- the same function -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_folding_changes_nothing(random_encoder):
     encoder, images = random_encoder
     copy = equalize.unfold(equalize.fold(encoder), encoder)
@@ -50,6 +51,7 @@ def test_folding_changes_nothing(random_encoder):
     assert len(errors) == 5 and max(errors) < 1e-8
 
 
+@pytest.mark.slow
 def test_the_equalized_encoder_computes_the_same(random_encoder):
     for encoder, images in (random_encoder, pretrained_encoder()):
         before = encoder.get_weights()
@@ -182,6 +184,7 @@ def test_matrix_power_by_hand():
     assert np.allclose(equalize.matrix_power(np.zeros((2, 2)), -0.5), np.eye(2))
 
 
+@pytest.mark.slow
 def test_images_of_one_color_and_few_values_are_no_error(random_encoder):
     encoder, images = random_encoder
     for some in (np.zeros_like(images), images[:1]):

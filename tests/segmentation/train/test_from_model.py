@@ -23,6 +23,7 @@ def logits(model):
     return model(images, training=False).numpy()
 
 
+@pytest.mark.slow
 def test_another_size_takes_all_weights_and_freezes_the_encoder():
     source, model = make_model(), make_model((64, 64), seed=1)
     count = len(model.variables)
@@ -33,6 +34,7 @@ def test_another_size_takes_all_weights_and_freezes_the_encoder():
     assert np.array_equal(logits(model), logits(whole))
 
 
+@pytest.mark.slow
 def test_classes_are_taken_by_name_and_a_new_one_starts_fresh():
     source, names = make_model((64, 64)), ["ground", "cat", "tree", "bird"]
     model = make_model((64, 64), 4, seed=1)

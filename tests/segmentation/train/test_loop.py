@@ -22,6 +22,7 @@ def fit_small(finish, model=None, features=None, **options):
                     {"augmentation": None, "seed": 1, "repeats": 1}, finish, **options)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_names_the_files():
     bad = small_training.make_data()["images"][7]
 
@@ -33,6 +34,7 @@ def test_a_loss_that_is_not_finite_names_the_files():
         fit_small(lambda *_: False, features=features)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_after_the_batch_and_the_handler_is_put_back():
     before, epochs = signal.getsignal(signal.SIGINT), []
 
@@ -45,6 +47,7 @@ def test_ctrl_c_ends_after_the_batch_and_the_handler_is_put_back():
     assert epochs == [0] and signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.slow
 def test_float16_training_leaves_a_float32_model():
     model, seen = small_training.make_network(), []
 
@@ -57,6 +60,7 @@ def test_float16_training_leaves_a_float32_model():
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_last_epoch_is_told_too():
     def finish(epoch, loss, seconds, optimizer):
         if epoch == 3:
