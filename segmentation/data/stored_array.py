@@ -104,8 +104,8 @@ class StoredArray:
         if isinstance(self.rows, np.ndarray):
             chosen = self.rows[start:start + count]
             records = np.empty((len(chosen), *self.shape[1:]), self.dtype)
-            for record, row in zip(records, chosen.tolist()):
-                record[...] = self._read_rows(row, 1)[0]
+            for place, row in enumerate(chosen.tolist()):
+                records[place] = self._read_rows(row, 1)[0]
             return records
         return self._read_rows(start, count)
 
