@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import main as main_script
-from device.errors import InputError, run_script
+from device.errors import InputError, list_names, run_script
 from device.files import write_json, write_whole
 from device.model_info import TFLITE_FILE, read_model_info
 from get_model import load_model
@@ -67,7 +67,7 @@ def check_all_int8(model_bytes):
               if tensor["dtype"] not in (np.int8, np.int32)
               and not (tensor["dtype"] == np.uint8 and tensor["index"] in uint8_allowed)]
     if others:
-        raise InputError(f"{len(others)} tensor(s) can't be made int8: {', '.join(others[:5])}; "
+        raise InputError(f"{len(others)} tensor(s) can't be made int8: {list_names(others)}; "
                          f"the model must be one that main.py made.")
     return [end["quantization"] for end in ends]
 

@@ -23,7 +23,7 @@ from device.images import PADDING_GRAY, PADDING_LABEL
 from device.model_info import TFLITE_FILE, read_model_info
 from device.progress import Progress
 from device.segmenter import Segmenter
-from device.tflite import model_shape, open_model, run_model
+from device.tflite import model_shape, open_model
 from device.tiles import blend_tiles, cut_tile, segment_tiles
 from get_model import load_model
 from import_data import (
@@ -37,6 +37,7 @@ from segmentation.bias_table import count_by_bias, format_bias_table
 from segmentation.data.pairing import pair_files
 from segmentation.evaluate import make_logit_function, make_predictor
 from segmentation.int8.features import make_feature_function
+from segmentation.int8.interpreter import run_images
 from segmentation.int8.quantize import layer_errors, prepare
 from segmentation.metrics import confusion_matrix, format_iou_table, interval, summarize
 from segmentation.picture_metrics import PictureMetrics
@@ -103,9 +104,8 @@ def run_int8(interpreter, images, tile_size, class_names):
     """Returns the classes that the .tflite model predicts, and the median seconds an image."""
     scale, _ = interpreter.get_output_details()[0]["quantization"]
     bias = read_class_bias(CLASS_BIAS, class_names, scale)
-    return _run_each(
-        lambda tiles: add_class_bias(np.stack([run_model(interpreter, tile) for tile in tiles]),
-                                     bias), images, tile_size)
+    return _run_each(lambda tiles: add_class_bias(run_images(interpreter, tiles), bias), images,
+                     tile_size)
 
 
 def count_int8_by_bias(interpreter, images, labels, tile_size):
@@ -113,9 +113,8 @@ def count_int8_by_bias(interpreter, images, labels, tile_size):
     scale, counts = interpreter.get_output_details()[0]["quantization"][0] or 1, 0
     progress = Progress("Counting by CLASS_BIAS", len(images))
     for number, (image, label) in enumerate(zip(images, labels)):
-        logits = blend_tiles(
-            lambda tiles: np.stack([run_model(interpreter, tile) for tile in tiles]), image,
-            tile_size, PADDING_GRAY)
+        logits = blend_tiles(lambda tiles: run_images(interpreter, tiles), image, tile_size,
+                             PADDING_GRAY)
         counts = counts + count_by_bias(logits * np.float32(scale), label)
         progress.show(number + 1)
     return counts

@@ -1,5 +1,7 @@
 """Lists the images of a folder, and writes files so that a reader never sees half of one."""
 
+import csv
+import io
 import json
 import os
 import tempfile
@@ -117,6 +119,15 @@ def find_write_error(folder):
             return None
     except OSError as error:
         return error.strerror
+
+
+def write_table(path, rows):
+    """Writes a CSV file: a line for each dict of a list, whose keys are the columns."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, lambda file: file.write(text.getvalue().encode("utf-8")))
 
 
 def write_json(path, content):

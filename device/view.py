@@ -60,7 +60,7 @@ class Page:
         self._server.page = self
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         reach = (f"This machine alone sees it; from another one: ssh -L {port}:127.0.0.1:{port} "
-                 f"USER@THIS_MACHINE" if host in ("127.0.0.1", "localhost") else
+                 f"USER@THIS_MACHINE" if host in LOOPBACK else
                  "Everyone who reaches this machine sees it")
         say(f"Look at http://{host}:{port}/. {reach}.")
 

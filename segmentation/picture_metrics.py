@@ -1,11 +1,8 @@
 """Measures predictions picture by picture, for intervals, metrics.csv and the worst pictures."""
 
-import csv
-import io
-
 import numpy as np
 
-from device.files import write_whole
+from device.files import write_table
 from segmentation.metrics import (
     bootstrap_mean_iou,
     confusion_matrix,
@@ -83,24 +80,16 @@ def write_picture_metrics(path, names, class_names, pictures):
             row |= {f"iou {title}": _number(iou), f"pixels {title}": int(counts[1, index]),
                     f"false region {title}": int(regions[index]) or ""}
         rows.append(row)
-    _write_table(path, rows)
+    write_table(path, rows)
 
 
 def write_class_metrics(path, class_names, metrics):
     """Writes class_metrics.csv: a row a class, with what PictureMetrics.summarize says of it."""
     columns = ("pixels", "predicted_pixels", "iou", "precision", "recall",
                "false_positive_pictures", "largest_false_region")
-    _write_table(path, [{"class": name, **{column: metrics[column][index] for column in columns}}
-                        for index, name in enumerate(class_names)])
+    write_table(path, [{"class": name, **{column: metrics[column][index] for column in columns}}
+                       for index, name in enumerate(class_names)])
 
 
 def _number(value):
     return "" if np.isnan(value) else round(float(value), 6)
-
-
-def _write_table(path, rows):
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(path, lambda file: file.write(text.getvalue().encode("utf-8")))

@@ -1,7 +1,5 @@
 """What a run leaves in OUTPUT_DIR: the model, model.json, history.csv and the pictures."""
 
-import csv
-import io
 import os
 import platform
 from operator import itemgetter
@@ -18,6 +16,7 @@ from device.drawing import class_colors, color_mask, overlay, save_grid
 from device.errors import shorten
 from device.files import write_json, write_whole
 from segmentation.evaluate import measure_own_size, predict_validation, warn_of_one_class
+from segmentation.evenly import choose_evenly
 from segmentation.metrics import TABLE_CLASSES, format_iou_table
 from segmentation.picture_metrics import (
     PictureMetrics,
@@ -40,15 +39,6 @@ def save_model(model, path):
     beside = path.with_name("part_" + path.name)  # Keras wants the ending .keras
     model.save(beside, include_optimizer=False)
     os.replace(beside, path)
-
-
-def write_history(path, history):
-    """Writes history.csv: a row an epoch, a column a number."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    write_whole(path, lambda file: file.write(text.getvalue().encode("utf-8")))
 
 
 def draw_curves(path, history, class_names, class_weights):
@@ -192,7 +182,7 @@ def write_results(model, data, record, settings):
     """
     output_dir, class_names = Path(settings.output_dir), data["class_names"]
     pictures, names = PictureMetrics(len(class_names)), data["validation_names"]
-    evenly = np.linspace(0, len(names) - 1, min(PREDICTION_ROWS, len(names))).astype(int).tolist()
+    evenly = choose_evenly(len(names), PREDICTION_ROWS).tolist()
     shown, worst = [], []
     for number, (image, label, mask) in enumerate(
             predict_validation(model, data, settings.image_size)):

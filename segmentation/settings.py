@@ -41,9 +41,10 @@ def _is_positive(value):
     return _is_number(value) and value > 0
 
 
-def _is_path(value):
-    is_path = isinstance(value, (str, os.PathLike))
-    return is_path and "\0" not in os.fspath(value) and bool(os.fspath(value).strip())
+def is_path(value):
+    """Whether a value is a path that is not empty."""
+    is_one = isinstance(value, (str, os.PathLike))
+    return is_one and "\0" not in os.fspath(value) and bool(os.fspath(value).strip())
 
 
 def _is_list(value):
@@ -55,7 +56,8 @@ def _is_size(value):
         is_whole_number(side, -math.inf, MAX_SIDE) for side in value)
 
 
-def _are_names(value):
+def are_names(value):
+    """Whether a value is a list of names; which ones check_class_names looks at."""
     # Files that are written after the training can't hold what is not printable.
     return _is_list(value) and all(
         isinstance(name, str) and name.strip() and name.isprintable() for name in value)
@@ -93,7 +95,8 @@ def _are_factors(value):
         isinstance(name, str) and _is_number(factor) for name, factor in value.items())
 
 
-def _one_of(values):
+def one_of(values):
+    """Returns a rule: one of these strings."""
     # Strings only: `in` alone would ask an array for each of its elements.
     return lambda value: isinstance(value, str) and value in values
 
@@ -110,74 +113,75 @@ def _are_filters(value):
         _is_list(pair) and len(pair) == 2 and all(map(is_whole_number, pair)) for pair in value)
 
 
-def _or_none(is_right):
+def or_none(is_right):
+    """Returns a rule: what is right, or None."""
     return lambda value: value is None or is_right(value)
 
 
-def _is_bool(value):
+def is_bool(value):
+    """Whether a value is True or False."""
     return isinstance(value, bool)
 
 
-_is_path_or_none = _or_none(_is_path)
-PATH_RULES = (_is_path, _is_path_or_none)
+is_path_or_none = or_none(is_path)
+PATH_RULES = (is_path, is_path_or_none)
 FOLDER = "the path of a folder, in quotation marks"
 SWITCH = "True or False"
 COUNT = "a whole number from 1 up"
 POSITIVE = "a number above 0"
 # Name of the constant: (whether a value is right, what it must be).
 RULES = {
-    "IMAGE_DIR": (_is_path, FOLDER),
-    "LABEL_DIR": (_is_path, FOLDER),
-    "VALIDATION_IMAGE_DIR": (_is_path_or_none, f"{FOLDER}, or None"),
-    "VALIDATION_LABEL_DIR": (_is_path_or_none, f"{FOLDER}, or None"),
+    "IMAGE_DIR": (is_path, FOLDER),
+    "LABEL_DIR": (is_path, FOLDER),
+    "VALIDATION_IMAGE_DIR": (is_path_or_none, f"{FOLDER}, or None"),
+    "VALIDATION_LABEL_DIR": (is_path_or_none, f"{FOLDER}, or None"),
     "VALIDATION_SPLIT": (lambda value: _is_positive(value) and value < 1,
                          "a number between 0 and 1, such as 0.2"),
-    "SKIP_UNLABELED": (_is_bool, SWITCH),
+    "SKIP_UNLABELED": (is_bool, SWITCH),
     "IMAGE_SIZE": (_is_size, f"(height, width), two whole numbers of at most {MAX_SIDE}"),
-    "PICTURE_SIZE": (_or_none(lambda value: _one_of(("full",))(value) or _is_size(value)),
+    "PICTURE_SIZE": (or_none(lambda value: one_of(("full",))(value) or _is_size(value)),
                      '(height, width), "full", or None'),
     "RARE_CROP_SHARE": (lambda value: _is_number(value, 1), "a number from 0 to 1"),
-    "CLASS_NAMES": (_or_none(_are_names), "a list of names, each in quotation marks, or None"),
-    "IGNORE_LABEL": (_or_none(_is_ignore_label),
+    "CLASS_NAMES": (or_none(are_names), "a list of names, each in quotation marks, or None"),
+    "IGNORE_LABEL": (or_none(_is_ignore_label),
                      "a whole number of 0..255, a list of them, or None"),
-    "CLASS_IDS": (_or_none(_are_class_ids), "a list of different label values in the order of the "
+    "CLASS_IDS": (or_none(_are_class_ids), "a list of different label values in the order of the "
                   "classes, such as [0, 7, 11], a dict of label value and class index, such as "
                   "{0: 0, 7: 1, 8: 1}, or None"),
-    "OTHER_IDS": (_one_of(OTHER_IDS), f"one of {', '.join(OTHER_IDS)}"),
-    "LABELS_TURNED": (_is_bool, SWITCH),
-    "SPLIT_BY": (_or_none(_is_pattern), 'a regular expression, such as r"(.*)_\\d+", or None'),
-    "VALIDATION_LIST": (_is_path_or_none, "the path of a text file, or None"),
-    "CLASS_WEIGHTS": (_or_none(_are_factors), 'a dict of class name and factor, such as '
+    "OTHER_IDS": (one_of(OTHER_IDS), f"one of {', '.join(OTHER_IDS)}"),
+    "LABELS_TURNED": (is_bool, SWITCH),
+    "SPLIT_BY": (or_none(_is_pattern), 'a regular expression, such as r"(.*)_\\d+", or None'),
+    "VALIDATION_LIST": (is_path_or_none, "the path of a text file, or None"),
+    "CLASS_WEIGHTS": (or_none(_are_factors), 'a dict of class name and factor, such as '
                       '{"bird": 2}, or None'),
-    "ENCODER_WEIGHTS": (_is_path_or_none, '"imagenet", the path of a weights file, or None'),
+    "ENCODER_WEIGHTS": (is_path_or_none, '"imagenet", the path of a weights file, or None'),
     "ENCODER_ALPHA": (lambda value: _is_number(value) and value in ENCODER_ALPHAS,
                       f"one of {', '.join(map(str, ENCODER_ALPHAS))}"),
-    "FROM_MODEL": (_is_path_or_none, "the OUTPUT_DIR of an earlier run, or None"),
+    "FROM_MODEL": (is_path_or_none, "the OUTPUT_DIR of an earlier run, or None"),
     "DECODER_FILTERS": (_are_filters, "four whole numbers, such as (512, 256, 128, 64), or four "
                         "pairs of them, such as ((128, 96), (96, 64), (64, 48), (48, 32))"),
-    "LOSS": (_one_of(LOSSES), f"one of {', '.join(LOSSES)}"),
+    "LOSS": (one_of(LOSSES), f"one of {', '.join(LOSSES)}"),
     "CLASS_WEIGHT_POWER": (lambda value: _is_number(value, 10), "a number from 0 to 10"),
     "BATCH_SIZE": (is_whole_number, COUNT),
     "EPOCHS": (is_whole_number, COUNT),
     "LEARNING_RATE": (_is_positive, POSITIVE),
     "MIN_STEPS_PER_EPOCH": (is_whole_number, COUNT),
-    "PATIENCE": (_or_none(is_whole_number), f"{COUNT}, or None"),
+    "PATIENCE": (or_none(is_whole_number), f"{COUNT}, or None"),
     "FINE_TUNE_EPOCHS": (lambda value: is_whole_number(value, 0), "a whole number from 0 up"),
     "FINE_TUNE_FROM": (_is_layer, "a layer of MobileNetV2, block_1_expand to block_16_project"),
     "FINE_TUNE_LEARNING_RATE": (_is_positive, POSITIVE),
-    "RESUME": (_is_bool, SWITCH),
-    "MIXED_PRECISION": (_is_bool, SWITCH),
-    "TENSORBOARD": (_is_bool, SWITCH),
-    "FLIP": (lambda value: value is None or (isinstance(value, str) and value in FLIPS),
-             'one of "left-right", "both" or None'),
+    "RESUME": (is_bool, SWITCH),
+    "MIXED_PRECISION": (is_bool, SWITCH),
+    "TENSORBOARD": (is_bool, SWITCH),
+    "FLIP": (or_none(one_of(FLIPS)), 'one of "left-right", "both" or None'),
     "ROTATE": (lambda value: type(value) is int and value in (0, 90), "0 or 90"),
     "COLOR": (lambda value: _is_number(value, 0.9), "a number from 0 to 0.9"),
-    "PASTE_OBJECTS": (_is_bool, SWITCH),
+    "PASTE_OBJECTS": (is_bool, SWITCH),
     "SEED": (lambda value: is_whole_number(value, 0, 2**32 - 1),
              f"a whole number of 0..{2**32 - 1}"),
-    "OUTPUT_DIR": (_is_path, FOLDER),
+    "OUTPUT_DIR": (is_path, FOLDER),
     "MEMORY_LIMIT_GB": (_is_number, "a number from 0 up"),
-    "CACHE_DIR": (_is_path_or_none, f"{FOLDER}, or None"),
+    "CACHE_DIR": (is_path_or_none, f"{FOLDER}, or None"),
 }
 
 Settings = make_dataclass("Settings", [name.lower() for name in RULES], frozen=True)
@@ -194,22 +198,13 @@ def read_settings(constants):
         errors, a sentence for each wrong constant. With errors the settings serve to look at the
         folders, so that all errors come together, and not to train with.
     """
-    errors = _find_errors(constants)
+    errors = find_wrong(constants, RULES, _look_closer)
     values = {name.lower(): FALLBACKS.get(name) if name in errors else constants[name]
               for name in RULES}
     for name, value in values.items():
         if RULES[name.upper()][0] in PATH_RULES and value is not None:
             values[name] = os.path.expanduser(value)
     return Settings(**values), list(errors.values())
-
-
-def check_constants(constants):
-    """Returns one sentence for each constant that can't be used: what it is, what it must be.
-
-    Args: constants, dict of name and value; names that RULES lacks are passed over, and so are
-        rules whose constant is missing.
-    """
-    return list(_find_errors(constants).values())
 
 
 def describe_image_size(image_size):
@@ -238,19 +233,16 @@ def describe_missing_weights(weights):
             f'"imagenet" to download them.')
 
 
-def _find_errors(constants):
-    """Returns a dict of the name of each wrong constant and its sentence."""
-    errors = {}
-    for name, (is_right, form) in RULES.items():
-        if name not in constants:
-            continue
-        if is_right(constants[name]):
-            sentence = _look_closer(name, constants)
-        else:
-            sentence = f"{name} is {shorten(repr(constants[name]))}, but it must be {form}."
-        if sentence:
-            errors[name] = sentence
-    return errors
+def find_wrong(constants, rules, look_closer=lambda name, constants: ""):
+    """Returns a dict of the name of each wrong constant and a sentence on it.
+
+    Args: constants, dict of name and value; rules, such as RULES; look_closer, a function that
+        returns what is wrong with a constant that its rule lets pass, or ''.
+    """
+    sentences = {name: look_closer(name, constants) if is_right(constants[name]) else
+                 f"{name} is {shorten(repr(constants[name]))}, but it must be {form}."
+                 for name, (is_right, form) in rules.items()}
+    return {name: sentence for name, sentence in sentences.items() if sentence}
 
 
 def _look_closer(name, constants):
@@ -265,6 +257,6 @@ def _look_closer(name, constants):
     if name == "CLASS_NAMES" and value is not None:
         return "".join(f"CLASS_NAMES: {sentence}" for sentence in check_class_names(value))
     if name == "VALIDATION_LABEL_DIR" and value is not None \
-            and constants.get("VALIDATION_IMAGE_DIR") is None:
+            and constants["VALIDATION_IMAGE_DIR"] is None:
         return "VALIDATION_LABEL_DIR is set, but VALIDATION_IMAGE_DIR is None: set both or neither."
     return ""

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from device.errors import InputError, collect_or_raise, list_names
+from device.files import write_whole
 from device.model_info import MAX_CLASSES
 from segmentation.data.label_values import count_up, list_ignored
 
 CLASS_NAMES_FILE = "classes.txt"  # one name a line, in the label folder
 MAX_ABSENT_ROWS = 5  # of the table; more classes that never occur are told in one line
+BACKGROUND_NAMES = ("background", "_background_", "bg", "void", "unlabeled", "unlabelled")
 IGNORED_NAME = "__ignore__"  # of labelme
 NUMBERED_LINE = re.compile(r"\d+[\s:,;=.)]+\S")  # "1 duck"
 COLOR_LINE = re.compile(r"[\s,;:]\d{1,3}[\s,;]+\d{1,3}[\s,;]+\d{1,3}\W*$")  # "duck,0,128,0"
@@ -47,6 +49,12 @@ def read_class_names(label_dir):
         raise InputError(f"{path} is a table ({names[0]!r}, {names[-1]!r}): write one class name a "
                          f"line and nothing else.")
     return names
+
+
+def write_class_names(label_dir, class_names):
+    """Writes classes.txt: one name a line."""
+    text = "\n".join(class_names) + "\n"
+    write_whole(Path(label_dir) / CLASS_NAMES_FILE, lambda file: file.write(text.encode("utf-8")))
 
 
 def name_classes(found, label_dir, class_names=None, class_ids=None, ignore_label=255,

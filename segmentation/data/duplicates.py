@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from segmentation.evenly import choose_evenly
+
 THUMBNAIL_SIDE = 16  # pixels
 # Difference (root mean square) of two thumbnails of mean 0 and deviation 1, below which two images
 # show the same scene. In davis_birds 92 % of the frames have one that near in their own clip, and
@@ -48,8 +50,8 @@ def warn_of_duplicates(images, names, validation_images, validation_names, has_g
     Args: images uint8 (n, height, width, 3), names a list of n; has_groups, whether the split is
         the person's own, so that SPLIT_BY would change nothing.
     """
-    chosen, validation_chosen = (np.unique(np.linspace(0, len(some) - 1, min(
-        MAX_IMAGES, len(some))).astype(int)) for some in (images, validation_images))
+    chosen, validation_chosen = (choose_evenly(len(some), MAX_IMAGES)
+                                 for some in (images, validation_images))
     thumbnails = make_thumbnails(images, chosen)
     distances, nearest = nearest_distances(
         make_thumbnails(validation_images, validation_chosen), thumbnails)

@@ -5,6 +5,7 @@ from PIL import Image
 
 from device.images import IMAGE_FORMATS
 from device.intensity import holds_wide_pixels, is_wide, read_wide_pixels
+from segmentation.evenly import choose_evenly
 from segmentation.parallel import in_parallel
 
 PERCENTILES = (0.1, 99.9)  # of all pixels: a few hot or dead ones must not set the range
@@ -25,7 +26,7 @@ def measure_intensity_range(paths):
     wide = [path for path, is_wide_file in zip(paths, found) if is_wide_file]
     if not wide:
         return None
-    chosen = np.unique(np.linspace(0, len(wide) - 1, min(MEASURED_IMAGES, len(wide))).astype(int))
+    chosen = choose_evenly(len(wide), MEASURED_IMAGES)
     pixels = in_parallel(lambda index: _sample_pixels(wide[chosen[index]]), len(chosen),
                          "Measuring the range")
     pixels = np.concatenate(pixels)

@@ -6,6 +6,7 @@ What is surely wrong is an error; what may be wrong is a warning; both name file
 import numpy as np
 
 from device.errors import collect_or_raise, list_names
+from segmentation.data.classes import BACKGROUND_NAMES
 from segmentation.data.label_values import find_unknown, list_ignored
 
 RARE_SHARE = 0.01  # of a file's pixels; a value of a soft edge has less
@@ -14,7 +15,6 @@ MAX_SOFT_SHARE = 0.2  # of a file's pixels, that its rare values have together
 BLOCK_FILES = 4096  # looked at together, so that memory stays small
 MIN_GRAY_STEP = 32  # between values that were drawn as gray levels, such as 0, 128, 255
 MIN_OBJECTS = 5  # largest value from which labels may be object numbers
-BACKGROUND_NAMES = ("background", "_background_", "bg", "other", "others", "unlabeled", "void")
 IMPORT = "convert the labels with import_labels.py"
 
 
@@ -202,7 +202,7 @@ def _describe_one_class(found, is_learned, ignore_label):
 
 
 def _is_background(name):
-    return name.strip().lower() in BACKGROUND_NAMES
+    return name.strip().lower() in (*BACKGROUND_NAMES, "other", "others")
 
 
 def _are_object_numbers(counts, ignore_label):

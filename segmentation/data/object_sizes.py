@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from segmentation.evenly import choose_evenly
+from segmentation.regions import find_runs, join_runs
+
 MAX_LABELS = 100  # evenly spaced over the set, that are looked at
 MIN_SIDE = 12  # pixels; objects with a smaller median side were learned poorly at IMAGE_SIZE
 
@@ -12,31 +15,8 @@ def object_boxes(mask):
     Pixels that touch by a side or a corner are connected.
     Args: mask bool (height, width).
     """
-    padded = np.pad(mask, ((0, 0), (1, 1))).astype(np.int8)
-    edges = np.diff(padded, axis=1)
-    rows, starts = np.nonzero(edges == 1)
-    _, ends = np.nonzero(edges == -1)
-    parents = list(range(len(rows)))  # runs of a row that touch are joined: union-find
-
-    def root(run):
-        """Returns the run that stands for all that are joined with this one."""
-        while parents[run] != run:
-            parents[run] = parents[parents[run]]
-            run = parents[run]
-        return run
-
-    first = np.searchsorted(rows, np.arange(mask.shape[0] + 1))
-    for row in range(1, mask.shape[0]):
-        above, above_end = first[row - 1], first[row]
-        for run in range(first[row], first[row + 1]):
-            while above < above_end and ends[above] < starts[run]:
-                above += 1
-            touching = above
-            while touching < above_end and starts[touching] <= ends[run]:
-                parents[root(touching)] = root(run)
-                touching += 1
-    roots = np.array([root(run) for run in range(len(rows))], int)
-    sides = []
+    rows, starts, ends = find_runs(mask)
+    roots, sides = join_runs(rows, starts, ends, by_corner=True), []
     for number in np.unique(roots):
         runs = roots == number
         sides.append((np.ptp(rows[runs]) + 1, ends[runs].max() - starts[runs].min(),
@@ -51,8 +31,7 @@ def median_object_sizes(labels, num_classes):
     hides. NaN for a class without an object; the most frequent class, the background, is NaN too.
     Args: labels uint8 (n, height, width).
     """
-    chosen = np.unique(np.linspace(0, len(labels) - 1, min(len(labels), MAX_LABELS)).astype(int))
-    labels = [labels[int(index)] for index in chosen]
+    labels = [labels[int(index)] for index in choose_evenly(len(labels), MAX_LABELS)]
     counts = sum(np.bincount(label.ravel(), minlength=256)[:num_classes] for label in labels)
     sizes = np.full((num_classes, 2), np.nan)
     for index in set(np.flatnonzero(counts).tolist()) - {int(np.argmax(counts))}:

@@ -7,6 +7,8 @@ Copy-Paste). Plain NumPy and Pillow.
 import numpy as np
 from PIL import Image
 
+from device.images import resize_label
+
 MIN_BACKGROUND = 0.9  # share of the pixels; where the background holds less, it costs points
 MAX_PASTED = 2  # objects in an image; each is pasted with the next probability
 PASTE_PROBABILITY = 0.5
@@ -46,8 +48,7 @@ def _paste(image, label, donor_image, donor_label, num_classes, random):
     height, width = np.clip(np.round(size), 1, label.shape).astype(int)
     donor_image = np.asarray(Image.fromarray(donor_image).resize(
         (width, height), Image.Resampling.BILINEAR))
-    donor_label = np.asarray(Image.fromarray(donor_label.astype(np.uint8)).resize(
-        (width, height), Image.Resampling.NEAREST))
+    donor_label = resize_label(donor_label.astype(np.uint8), (height, width))
     if random.random() < 0.5:
         donor_image, donor_label = donor_image[:, ::-1], donor_label[:, ::-1]
     top, left = (random.integers(limit - side + 1)

@@ -5,6 +5,7 @@ import numpy as np
 from device.images import PADDING_GRAY, PADDING_LABEL, FileError, read_size
 from device.tiles import cut_tile, tile_grid
 from segmentation.data.crops import CROP_NUMBERS, choose_crop, find_rare_pixels
+from segmentation.evenly import choose_evenly
 
 MAX_VALIDATION_TILES = 800  # that are measured after each epoch, evenly spaced over all
 MAX_CROP_STEPS = 200  # batches an epoch has at most because pictures hold several tiles
@@ -81,8 +82,7 @@ def choose_tiles(sizes, tile_size, most):
     """
     tiles = [(index, top, left) for index, size in enumerate(sizes)
              for top, left in tile_grid(size, tile_size)]
-    chosen = np.unique(np.linspace(0, len(tiles) - 1, min(most, len(tiles))).astype(int))
-    return [tiles[number] for number in chosen]
+    return [tiles[number] for number in choose_evenly(len(tiles), most)]
 
 
 def spread_tile(size, tile_size, number):

@@ -14,6 +14,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from device.model_files import name_compiled
+
 COMPILER = "edgetpu_compiler"
 TIME_LIMIT = 300  # seconds; the compiler itself gives up after 180
 MAPPED = "Mapped to Edge TPU"
@@ -72,7 +74,7 @@ def compile_model(path, time_limit=TIME_LIMIT):
     result = {"success": False, "reason": how_to_get_compiler(), "edgetpu_path": None}
     if compiler is None:
         return {**result, **parse_log("")}
-    target = path.with_name(f"{path.stem}_edgetpu.tflite")
+    target = name_compiled(path)
     target.unlink(missing_ok=True)  # it belongs to the model that was here before
     print(f"Compiling {path} for the Edge TPU, {time_limit} seconds at most", flush=True)
     # The folder is beside the model: a finished file is moved, a half-written one goes with it.

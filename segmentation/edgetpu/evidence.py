@@ -17,6 +17,8 @@ import json
 import math
 from pathlib import Path
 
+from device.model_files import COMPILED_OPERATION
+
 EVIDENCE = json.loads(Path(__file__).with_name("evidence.json").read_text(encoding="utf-8"))
 
 VERDICTS = ("REFUSED", "CPU", "RISK", "NOTE", "OK")  # worst first
@@ -25,7 +27,7 @@ VERDICTS = ("REFUSED", "CPU", "RISK", "NOTE", "OK")  # worst first
 TF25_MAX_VERSION = {
     name: int(version) for version, names in EVIDENCE["tf25_max_version"].items() for name in names}
 CORAL_OPS = frozenset(EVIDENCE["coral_ops"])
-COMPILED_OP = "edgetpu-custom-op"
+COMPILED_OP = COMPILED_OPERATION.decode()
 KNOWN_CUSTOM_OPS = {  # in TF 2.5's own interpreter, and what was seen left on the CPU
     "AudioSpectrogram", "Mfcc",
     *(row["operation"] for row in EVIDENCE["left"] if row.get("custom"))}

@@ -1,9 +1,8 @@
 """Cityscapes' gtFine_polygons.json, and the names of its label ids."""
 
 from collections import Counter
-from functools import partial
 
-from segmentation.formats.reading import clean_name, damage_as_sentence, read_points, read_size
+from segmentation.formats.reading import clean_name, read_points, read_size
 from segmentation.formats.records import Record, count_names, polygon
 
 KIND = "Cityscapes polygons"
@@ -27,16 +26,12 @@ def read(path, content, source):
     base = path.stem.removesuffix("_polygons")
     for kind in ("_gtFine", "_gtCoarse"):
         base = base.removesuffix(kind)
-    shapes, left_out = _read_shapes(content["objects"])
+    objects = content["objects"]
+    shapes, left_out = _read_shapes(objects)
     return [Record(path, [f"{base}_leftImg8bit", base, f"{base}_rightImg8bit"],
                    read_size(content["imgHeight"], content["imgWidth"]),
-                   partial(_load, path, content["objects"]), count_names(shapes),
+                   lambda size: _read_shapes(objects)[0], count_names(shapes),
                    left_out)], list(LABEL_NAMES.values())
-
-
-def _load(path, objects, size):
-    with damage_as_sentence(path):
-        return _read_shapes(objects)[0]
 
 
 def _read_shapes(objects):

@@ -4,25 +4,24 @@ from collections import Counter
 from typing import NamedTuple
 
 from device.errors import list_names
-from device.model_info import MAX_CLASSES
+from device.model_info import IGNORED, MAX_CLASSES
+from segmentation.data.classes import BACKGROUND_NAMES, IGNORED_NAME
 
-BACKGROUND = ("background", "_background_", "bg", "void", "unlabeled", "unlabelled")
-IGNORE = ("__ignore__", "ignore")
-IGNORE_VALUE = 255  # main.py's IGNORE_LABEL
+IGNORED_NAMES = (IGNORED_NAME, "ignore")
 
 
 class Classes(NamedTuple):
-    """names of the output's classes; values, every name in the labels -> number or IGNORE_VALUE."""
+    """names of the output's classes; values, every name in the labels -> number or IGNORED."""
 
     names: list
     values: dict
 
 
-def number_classes(found, counts, class_names, merge, findings, remarks):
+def number_classes(found, counts, class_names, merge, errors, remarks):
     """Numbers the classes.
 
     Args: found, the records.Found; counts, Counter of the annotations of each name; class_names,
-        the wanted order or None; merge, dict name -> name; findings and remarks, lists to which
+        the wanted order or None; merge, dict name -> name; errors and remarks, lists to which
         sentences are added.
     Returns: Classes.
     """
@@ -30,7 +29,7 @@ def number_classes(found, counts, class_names, merge, findings, remarks):
     meanings = set(used.values())
     if class_names:
         names = list(class_names)
-        _check_class_names(names, used, found, findings)
+        _check_class_names(names, used, found, errors)
     else:
         order = [_meaning(merge.get(name, name), None) for name in
                  [*found.class_order, *sorted(counts, key=_natural)]]
@@ -40,11 +39,11 @@ def number_classes(found, counts, class_names, merge, findings, remarks):
         names = [name for name in names if name is not None]
         _tell_unused(found, counts, remarks)
     if len(names) > MAX_CLASSES:
-        findings.append(f"The labels hold {len(names)} classes, but at most {MAX_CLASSES} can be "
-                        f"stored: join some by MERGE.")
+        errors.append(f"The labels hold {len(names)} classes, but at most {MAX_CLASSES} can be "
+                      f"stored: join some by MERGE.")
     _tell_doubts(names, merge, counts, remarks)
     numbers = {name: number for number, name in enumerate(names)}
-    numbers |= {None: IGNORE_VALUE, "background": numbers.get("background", 0)}
+    numbers |= {None: IGNORED, "background": numbers.get("background", 0)}
     return Classes(names, {name: numbers.get(meaning, 0) for name, meaning in used.items()}
                    | {"background": 0})
 
@@ -53,27 +52,27 @@ def _meaning(name, class_names):
     """Returns the output's class of a name: None for ignored, "background" for its other names."""
     if class_names and name in class_names:
         return name
-    if name.casefold() in IGNORE:
+    if name.casefold() in IGNORED_NAMES:
         return None
-    return "background" if name.casefold() in BACKGROUND else name
+    return "background" if name.casefold() in BACKGROUND_NAMES else name
 
 
-def _check_class_names(names, used, found, findings):
+def _check_class_names(names, used, found, errors):
     lacking = Counter(meaning for meaning in used.values()
                       if meaning not in names and meaning not in (None, "background"))
     if lacking:
-        findings.append(f"The labels hold {len(lacking)} class(es) that CLASS_NAMES lacks: "
-                        f"{list_names(sorted(lacking))}; add them, or join them by MERGE, such as "
-                        f'MERGE = {{"{sorted(lacking)[0]}": "background"}}.')
+        errors.append(f"The labels hold {len(lacking)} class(es) that CLASS_NAMES lacks: "
+                      f"{list_names(sorted(lacking))}; add them, or join them by MERGE, such as "
+                      f'MERGE = {{"{sorted(lacking)[0]}": "background"}}.')
     first = names[0]
-    if found.has_background and first in used and first.casefold() not in BACKGROUND:
-        findings.append(f"CLASS_NAMES begins with {first}, which is annotated; its first name is "
-                        f'what has no annotation: put "background" before it.')
+    if found.has_background and first in used and first.casefold() not in BACKGROUND_NAMES:
+        errors.append(f"CLASS_NAMES begins with {first}, which is annotated; its first name is "
+                      f'what has no annotation: put "background" before it.')
 
 
 def _tell_unused(found, counts, remarks):
     unused = [name for name in dict.fromkeys(found.class_order) if name not in counts
-              and name.casefold() not in BACKGROUND + IGNORE]
+              and name.casefold() not in BACKGROUND_NAMES + IGNORED_NAMES]
     if unused:
         remarks.append(f"{len(unused)} listed class(es) have no annotation and are dropped: "
                        f"{list_names(unused)}.")

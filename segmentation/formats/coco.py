@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 
 from device.images import open_image
+from segmentation.data.classes import IGNORED_NAME
 from segmentation.formats.reading import (
     ContentError,
     FormatError,
     clean_name,
-    damage_as_sentence,
     read_flat_points,
     read_size,
 )
@@ -24,7 +24,6 @@ from segmentation.formats.records import (
 from segmentation.formats.runs import decode_coco_mask
 
 KIND = "COCO JSON"
-IGNORE = "__ignore__"  # the class name of what training leaves out
 BOX_ONLY = "a box without an outline"
 TOO_FEW = "an outline of fewer than 3 points"
 
@@ -54,10 +53,7 @@ def read(path, content, source):
             records.append(_read_panoptic(path, annotations, names, file_names, size, source))
             continue
         shapes, left_out = _read_shapes(path, annotations, names, size, source.crowd)
-        if not shapes and not left_out:
-            load = _load_nothing
-        else:
-            load = partial(_load, path, annotations, names, size, source.crowd)
+        load = partial(_load, path, annotations, names, size, source.crowd)
         records.append(Record(path, file_names, size, load, count_names(shapes), left_out))
     if by_image:
         raise FormatError(f"{path}: {sum(map(len, by_image.values()))} annotation(s) belong to "
@@ -65,13 +61,8 @@ def read(path, content, source):
     return records, list(names.values())
 
 
-def _load_nothing(size):
-    return []
-
-
 def _load(path, annotations, names, image_size, crowd, size):
-    with damage_as_sentence(path):
-        return _read_shapes(path, annotations, names, image_size or size, crowd)[0]
+    return _read_shapes(path, annotations, names, image_size or size, crowd)[0]
 
 
 def _read_shapes(path, annotations, names, size, crowd):
@@ -79,7 +70,7 @@ def _read_shapes(path, annotations, names, size, crowd):
     for annotation in annotations:
         name = _find_name(path, annotation["category_id"], names)
         if crowd == "ignore" and annotation.get("iscrowd"):
-            name = IGNORE
+            name = IGNORED_NAME
         segmentation = annotation.get("segmentation")
         if not segmentation:
             left_out[BOX_ONLY] += 1
@@ -126,7 +117,7 @@ def _read_panoptic(path, annotations, names, file_names, size, source):
     for segment in annotation["segments_info"]:
         name = _find_name(path, segment["category_id"], names)
         ignored = source.crowd == "ignore" and segment.get("iscrowd")
-        segments[int(segment["id"])] = IGNORE if ignored else name
+        segments[int(segment["id"])] = IGNORED_NAME if ignored else name
     source.used.add(png)
     return Record(path, [*file_names, png.stem], size, partial(_load_panoptic, png, segments),
                   Counter(segments.values()))
@@ -134,7 +125,7 @@ def _read_panoptic(path, annotations, names, file_names, size, source):
 
 def _load_panoptic(path, segments, size):
     """The id of a segment is R + 256 G + 65536 B; 0 belongs to none."""
-    with damage_as_sentence(path), open_image(path) as file:
+    with open_image(path) as file:
         color = np.asarray(file.convert("RGB"), np.int32)
     ids = color @ np.array([1, 256, 65536], np.int32)
     known = np.array(sorted(segments), np.int32)

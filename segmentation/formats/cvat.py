@@ -1,13 +1,11 @@
 """CVAT's XML ("CVAT for images" and "CVAT for video"), of a task, a project or a job."""
 
 from collections import Counter, defaultdict
-from functools import partial
 
 from segmentation.formats.geometry import box_outline, ellipse_outline
 from segmentation.formats.reading import (
     ContentError,
     clean_name,
-    damage_as_sentence,
     read_number,
     read_points,
     read_size,
@@ -44,12 +42,8 @@ def _read_size(element):
 def _make_record(path, names, size, elements):
     elements = [element for element in elements if element.tag in SHAPES]
     shapes, left_out = _read_shapes(elements)
-    return Record(path, names, size, partial(_load, path, elements), count_names(shapes), left_out)
-
-
-def _load(path, elements, size):
-    with damage_as_sentence(path):
-        return _read_shapes(elements)[0]
+    return Record(path, names, size, lambda size: _read_shapes(elements)[0], count_names(shapes),
+                  left_out)
 
 
 def _read_tracks(path, root):

@@ -35,26 +35,26 @@ KINDS = {".json": (read_json, (labelme, coco, cityscapes, supervisely, label_stu
 ORDER = (labelme, label_studio, supervisely, via, cvat, coco, cityscapes, labelme_mit, yolo)
 
 
-def find_labels(source, pictures, options, findings):
+def find_labels(source, pictures, options, errors):
     """Finds and reads the labels of SOURCE, of one kind.
 
-    Args: pictures, a Pictures; options, the script's constants; findings, list to which
+    Args: pictures, a Pictures; options, the script's constants; errors, list to which
         sentences on files that can't be read are added.
     Returns: Found, and the Pictures without files that are masks.
     Raises: InputError where there is nothing that can be read.
     """
-    by_kind, refused = _read_files(source, findings)
+    by_kind, refused = _read_files(source, errors)
     masks, pictures = None, pictures
     chosen = next((reader for reader in ORDER if reader in by_kind), None)
     if chosen is cityscapes and any("labelids" in path.stem.lower() for path in source.masks()):
         chosen = None  # Cityscapes' own pictures of its polygons
     if chosen is None:
         masks, pictures = find_masks(source, pictures, options.suffix,
-                                     options.class_names, findings)
+                                     options.class_names, errors)
         if masks is not None:
             return masks, pictures
-        findings[:0] = refused
-        if not findings:
+        errors[:0] = refused
+        if not errors:
             raise InputError(f"No labels in {source.path}: there are neither label pictures nor "
                              f"files of a known kind (docs/labels.md lists them).")
         return Found("labels", [], []), pictures
@@ -75,7 +75,7 @@ def _join(chosen, by_kind, source, refused):
     return Found(chosen.KIND, [path for path, _, _ in entries], records, order, remarks=remarks)
 
 
-def _read_files(source, findings):
+def _read_files(source, errors):
     """Reads all files that are no pictures.
 
     Returns: dict reader -> list of (path, records, class names), and sentences on what is refused.
@@ -86,7 +86,7 @@ def _read_files(source, findings):
     by_kind, refused, others = {}, {}, []
     for path, (reader, result) in zip(paths, results):
         if isinstance(result, FormatError):
-            findings.append(str(result))
+            errors.append(str(result))
         elif reader is None and result:
             refused.setdefault(result, []).append(path)
         elif reader is not None:
@@ -96,7 +96,7 @@ def _read_files(source, findings):
         if reader is not None:
             source.used.add(path.resolve())
     if yolo in by_kind:
-        _read_rest(by_kind[yolo], others, source, findings)
+        _read_rest(by_kind[yolo], others, source, errors)
     for path in source.with_suffix(".csv"):
         if refuse_csv(path):
             refused.setdefault(refuse_csv(path), []).append(path)
@@ -107,7 +107,7 @@ def _read_files(source, findings):
                      for sentence, paths in refused.items()]
 
 
-def _read_rest(entries, others, source, findings):
+def _read_rest(entries, others, source, errors):
     """Adds YOLO's files that its form did not tell: empty ones, and those of a damaged first line.
 
     Args: entries, of YOLO's files, to which is added; others, paths of files of no known kind.
@@ -122,7 +122,7 @@ def _read_rest(entries, others, source, findings):
                 entries.append((path, *yolo.read(path, text, source)))
                 source.used.add(path.resolve())
         except FormatError as error:
-            findings.append(str(error))
+            errors.append(str(error))
 
 
 def _read_file(path, source):

@@ -5,12 +5,14 @@ from collections import Counter
 from pathlib import Path
 
 from device.errors import InputError, collect_or_raise, list_names
+from device.files import is_image_name
+from device.model_info import IGNORED
 from segmentation.data.classes import CLASS_NAMES_FILE
-from segmentation.formats.classes import IGNORE_VALUE, number_classes
+from segmentation.formats.classes import number_classes
 from segmentation.formats.detect import find_labels
 from segmentation.formats.mask_names import split_pool
 from segmentation.formats.matching import Job, fit_labels, match_records, read_states
-from segmentation.formats.pictures import Pictures, is_picture, list_files
+from segmentation.formats.pictures import Pictures, list_files
 from segmentation.formats.preview import save_preview
 from segmentation.formats.source import Source
 from segmentation.formats.writing import check_targets, choose_targets, write_all
@@ -24,27 +26,27 @@ def import_labels(options, preview_path):
     Returns: list of the labels' paths.
     Raises: InputError of all that was found to be wrong, before anything is written.
     """
-    findings, remarks = [], []
+    errors, remarks = [], []
     _check_folders(options)
     source = Source(options.source, options.label_dir, options.crowd)
     image_dir = Path(options.image_dir or source.folder)
     all_pictures = _list_pictures(image_dir, options.label_dir)
-    found, pictures = find_labels(source, all_pictures, options, findings)
-    jobs = match_records(found, pictures, findings, remarks) if found.records else []
+    found, pictures = find_labels(source, all_pictures, options, errors)
+    jobs = match_records(found, pictures, errors, remarks) if found.records else []
     matched = jobs
     jobs = _apply_empty(jobs, pictures, options.empty)
-    states = read_states(jobs, findings)
+    states = read_states(jobs, errors)
     counts = Counter()
     for job in jobs:
         counts.update(job.record.classes if job.record else {})
     found.has_background |= any(job.record is None for job in jobs)
-    classes = number_classes(found, counts, options.class_names, options.merge, findings, remarks)
-    fits = fit_labels(jobs, states, options.labels_turned, findings, remarks)
-    targets = choose_targets(jobs, image_dir, Path(options.label_dir), findings)
-    check_targets(targets, jobs, source, classes, options, findings)
-    if not findings and (not jobs or len(classes.names) < 2):
-        findings.append(_nothing_found(found, matched))
-    collect_or_raise(findings)
+    classes = number_classes(found, counts, options.class_names, options.merge, errors, remarks)
+    fits = fit_labels(jobs, states, options.labels_turned, errors, remarks)
+    targets = choose_targets(jobs, image_dir, Path(options.label_dir), errors)
+    check_targets(targets, jobs, source, classes, options, errors)
+    if not errors and (not jobs or len(classes.names) < 2):
+        errors.append(_nothing_found(found, matched))
+    collect_or_raise(errors)
 
     print(_summarize(found, jobs, pictures, classes, counts))
     hidden = write_all(jobs, fits, targets, classes, Path(options.label_dir))
@@ -71,7 +73,7 @@ def _list_pictures(image_dir, label_dir):
         raise InputError(f"The folder {image_dir} does not exist: set IMAGE_DIR to the folder of "
                          f"the pictures.")
     paths = [path for path in list_files(image_dir, (Path(label_dir).resolve(),))
-             if is_picture(path)]
+             if is_image_name(path.name)]
     return Pictures(image_dir, paths)
 
 
@@ -95,7 +97,7 @@ def _summarize(found, jobs, pictures, classes, counts):
     names = Counter()
     for name, count in counts.items():
         value = classes.values[name]
-        names["ignored" if value == IGNORE_VALUE else classes.names[value]] += count
+        names["ignored" if value == IGNORED else classes.names[value]] += count
     parts = [f"{name} ({names[name]})" if names[name] else name for name in classes.names]
     parts += [f"ignored ({names['ignored']})"] if names["ignored"] else []
     return (f"{found.kind}: {len(found.files)} file(s) for {len(jobs)} of {len(pictures.paths)} "

@@ -8,7 +8,6 @@ from segmentation.formats.geometry import box_outline, ellipse_outline
 from segmentation.formats.reading import (
     ContentError,
     clean_name,
-    damage_as_sentence,
     read_embedded_mask,
     read_number,
     read_size,
@@ -47,7 +46,7 @@ def read(path, content, source):
             predicted += not whole and bool(task.get("predictions"))
             results = list(whole[-1].get("result") or []) if whole else []
         shapes, left_out, size = _read_shapes(results)
-        records.append(Record(path, _find_names(task), size, partial(_load, path, results),
+        records.append(Record(path, _find_names(task), size, partial(_load, results),
                               count_names(shapes), left_out))
     if several:
         source.remarks.append(f"{path.name}: {several} task(s) have several annotations; the last "
@@ -75,9 +74,8 @@ def _unflatten(region):
             "original_height": region.get("original_height")}
 
 
-def _load(path, results, size):
-    with damage_as_sentence(path):
-        return _read_shapes(results)[0]
+def _load(results, size):
+    return _read_shapes(results)[0]
 
 
 def _read_shapes(results):

@@ -5,12 +5,10 @@ import math
 from collections import Counter
 from functools import partial
 
-import numpy as np
-
 from segmentation.formats.reading import (
     clean_name,
     damage_as_sentence,
-    open_embedded,
+    read_embedded_mask,
     read_json,
     read_points,
     read_size,
@@ -49,8 +47,7 @@ def read_picture(path):
 
 
 def _load(path, size):
-    with damage_as_sentence(path):
-        return _read_shapes(read_json(path)["shapes"] or [])[0]
+    return _read_shapes(read_json(path)["shapes"] or [])[0]
 
 
 def _read_shapes(entries):
@@ -100,6 +97,5 @@ def _square(x, y, radius):
 
 def _read_mask(name, text, points):
     """A mask is a PNG in base64 whose corner is the first point, rounded."""
-    mask = np.array(open_embedded(base64.b64decode(text)).convert("L")) > 0
     (x, y), *_ = points
-    return mask_shape(name, mask, round(x), round(y))
+    return mask_shape(name, read_embedded_mask(base64.b64decode(text)), round(x), round(y))

@@ -1,9 +1,8 @@
 """The XML of MIT's old LabelMe, one file a picture, which CVAT writes too ("LabelMe 3.0")."""
 
 from collections import Counter
-from functools import partial
 
-from segmentation.formats.reading import clean_name, damage_as_sentence, read_number, read_size
+from segmentation.formats.reading import clean_name, read_number, read_size
 from segmentation.formats.records import Record, count_names, polygon
 
 KIND = "LabelMe XML (MIT)"
@@ -20,13 +19,8 @@ def read(path, root, source):
     size = read_size(root.findtext("imagesize/nrows"), root.findtext("imagesize/ncols"))
     shapes, left_out = _read_shapes(root)
     names = [f"{folder}/{name}", path.stem] if name else [path.stem]
-    return [Record(path, names, size, partial(_load, path, root), count_names(shapes),
-                   left_out)], []
-
-
-def _load(path, root, size):
-    with damage_as_sentence(path):
-        return _read_shapes(root)[0]
+    return [Record(path, names, size, lambda size: _read_shapes(root)[0],
+                   count_names(shapes), left_out)], []
 
 
 def _read_shapes(root):

@@ -5,14 +5,14 @@ from typing import NamedTuple
 import numpy as np
 
 from device.errors import list_names
+from device.model_info import IGNORED
+from segmentation.data.classes import IGNORED_NAME
 from segmentation.formats.cityscapes import LABEL_NAMES
-from segmentation.formats.coco import IGNORE
 from segmentation.formats.mask_colors import add_counts, assign, find_levels
 from segmentation.formats.mask_files import LOSSY, Counts, count_kinds, pack, read_mask, unpack
 from segmentation.formats.reading import FormatError, damage_as_sentence
 
 UNKNOWN_SHARE = 0.05  # of pixels whose color the table lacks; more, and the table is not theirs
-IGNORE_NUMBER = 255  # by convention, of VOC's and many other index masks
 
 
 class Held(NamedTuple):
@@ -180,17 +180,17 @@ def _name_values(values, table, by_color, is_soft, has_palette, is_cityscapes):
     known = dict(table.values) if table else dict(LABEL_NAMES) if is_cityscapes else {}
     if binary and numbers[1] not in known and (numbers[1] in (1, 255, 65535) or is_soft):
         known[numbers[1]] = known[1] if len(known) == 2 and 1 in known else "foreground"
-    elif IGNORE_NUMBER in numbers and (has_palette or _is_mark(numbers, is_soft)):
-        known.setdefault(IGNORE_NUMBER, IGNORE)
+    elif IGNORED in numbers and (has_palette or _is_mark(numbers, is_soft)):
+        known.setdefault(IGNORED, IGNORED_NAME)
     return [known.get(value) or (f"class {value}" if value else "background")
             for value in numbers]
 
 
 def _is_mark(numbers, is_soft):
     """Whether 255 is no level of evenly spread ones (0, 128, 255), but a mark (0, 1, 255)."""
-    others = [value for value in numbers if value < IGNORE_NUMBER]
+    others = [value for value in numbers if value < IGNORED]
     return not is_soft and len(others) > 1 and (
-        IGNORE_NUMBER - others[-1] > 4 * max(np.diff(others)))
+        IGNORED - others[-1] > 4 * max(np.diff(others)))
 
 
 def _use_class_names(names, values, by_color, class_names, remarks):
@@ -199,9 +199,9 @@ def _use_class_names(names, values, by_color, class_names, remarks):
     Numbers that all lie within the list stand for its places; other values are taken in their
     order, where there are as many of them as names.
     """
-    if all(name in class_names for name in names if name != IGNORE):
+    if all(name in class_names for name in names if name != IGNORED_NAME):
         return names
-    kept = [place for place, name in enumerate(names) if name != IGNORE]
+    kept = [place for place, name in enumerate(names) if name != IGNORED_NAME]
     numbers = values[kept].tolist()
     if not by_color and max(numbers) < len(class_names):
         chosen = [class_names[number] for number in numbers]

@@ -104,7 +104,7 @@ def choose_kind(groups):
     return chosen, remark
 
 
-def name_classes(groups, source_folder, binary):
+def find_mask_classes(groups, source_folder, binary):
     """Finds the class of each mask where a picture has one mask a class or an object.
 
     Args: groups, see pair_masks; binary, whether all masks have no more than two values.

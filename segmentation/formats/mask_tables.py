@@ -4,6 +4,7 @@ import csv
 import re
 from typing import NamedTuple
 
+from segmentation.data.classes import IGNORED_NAME
 from segmentation.formats.reading import FormatError, clean_name, read_json, read_text
 
 NAME_LISTS = ("classes.txt", "class_names.txt", "label_names.txt", "labels.txt", "obj.names")
@@ -80,7 +81,7 @@ def read_table(path):
 def read_name_list(lines):
     """Returns (line number, name) of a list of names, labelme's leading __ignore__ left out."""
     names = [clean_name(line) for line in lines]
-    if names and names[0] == "__ignore__":
+    if names and names[0] == IGNORED_NAME:
         names = names[1:]
     return list(enumerate(names))
 

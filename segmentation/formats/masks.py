@@ -5,9 +5,9 @@ from functools import partial
 
 import numpy as np
 
-from device.errors import InputError, list_names
+from device.errors import InputError, collect_or_raise, list_names
 from segmentation.formats.mask_coding import find_coding, hold
-from segmentation.formats.mask_names import choose_kind, name_classes, pair_masks, split_pool
+from segmentation.formats.mask_names import choose_kind, find_mask_classes, pair_masks, split_pool
 from segmentation.formats.mask_tables import find_table
 from segmentation.formats.pictures import Pictures
 from segmentation.formats.reading import FormatError
@@ -18,10 +18,10 @@ from segmentation.parallel import in_parallel
 KIND = "masks"
 
 
-def find_masks(source, pictures, suffix, class_names, findings):
+def find_masks(source, pictures, suffix, class_names, errors):
     """Finds the masks of SOURCE, their pictures and their classes.
 
-    Args: pictures, a Pictures; suffix, see pair_masks; class_names, CLASS_NAMES or None; findings,
+    Args: pictures, a Pictures; suffix, see pair_masks; class_names, CLASS_NAMES or None; errors,
         list to which sentences are added.
     Returns: Found, and the Pictures without those files that are masks; None where there are none.
     """
@@ -30,23 +30,23 @@ def find_masks(source, pictures, suffix, class_names, findings):
     groups, remark = choose_kind(groups)
     if not groups:
         if masks:
-            findings.append(f"{len(masks)} label picture(s) in {source.path} fit none of the "
-                            f"{len(pictures.paths)} pictures in {pictures.folder} by name: "
-                            f"{list_names(path.name for path in masks)}; correct IMAGE_DIR, or set "
-                            f"SUFFIX to what the labels' names have behind the pictures'.")
+            errors.append(f"{len(masks)} label picture(s) in {source.path} fit none of the "
+                          f"{len(pictures.paths)} pictures in {pictures.folder} by name: "
+                          f"{list_names(path.name for path in masks)}; correct IMAGE_DIR, or set "
+                          f"SUFFIX to what the labels' names have behind the pictures'.")
         return None, pictures
     paths = [path for group in groups.values() for path, _ in group]
     source.used |= {path.resolve() for path in masks}
     try:
         held = _hold_all(paths)
         coding = find_coding(paths, held, find_table(source), class_names)
-        classes = name_classes(groups, source.folder, len(coding.values) <= 2)
+        classes = find_mask_classes(groups, source.folder, len(coding.values) <= 2)
         held = dict(zip(paths, held))
         overlaps = {}
         records = (_records_by_class(groups, classes, held, coding, overlaps) if classes
                    else _whole_records(groups, held, coding))
     except InputError as error:
-        findings += str(error).splitlines()
+        errors += str(error).splitlines()
         return Found(KIND, paths, []), pictures
     remarks = [remark] * bool(remark) + coding.remarks
     if lone:
@@ -82,9 +82,7 @@ def _hold_all(paths):
             return str(error)
 
     held = in_parallel(read, len(paths), "Reading masks")
-    faults = [one for one in held if isinstance(one, str)]
-    if faults:
-        raise InputError("\n".join(faults))
+    collect_or_raise([one for one in held if isinstance(one, str)])
     return held
 
 

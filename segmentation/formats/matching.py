@@ -25,10 +25,10 @@ class Job(NamedTuple):
     is_embedded: bool = False
 
 
-def match_records(found, pictures, findings, remarks):
+def match_records(found, pictures, errors, remarks):
     """Returns a Job for each record whose picture is there.
 
-    Args: pictures, a Pictures; findings, remarks: lists to which sentences are added.
+    Args: pictures, a Pictures; errors, remarks: lists to which sentences are added.
     """
     jobs, lone, unclear = {}, [], []
     for record in found.records:
@@ -40,37 +40,37 @@ def match_records(found, pictures, findings, remarks):
         elif paths:
             unclear.append(f"{record.names[0]} ({' / '.join(str(path) for path in paths[:3])})")
         elif record.read_picture:
-            path = pictures.folder / (record.path.stem + _embedded_suffix(record, findings))
+            path = pictures.folder / (record.path.stem + _embedded_suffix(record, errors))
             jobs.setdefault(path, []).append(Job(path, record, is_embedded=True))
         else:
             lone.append(record)
     if unclear:
-        findings.append(f"{len(unclear)} label(s) fit more than one picture of the same name: "
-                        f"{list_names(unclear)}; set SOURCE and IMAGE_DIR to one of the folders.")
+        errors.append(f"{len(unclear)} label(s) fit more than one picture of the same name: "
+                      f"{list_names(unclear)}; set SOURCE and IMAGE_DIR to one of the folders.")
     if lone and not jobs and not unclear:
-        findings.append(f"None of the {len(lone)} labels has its picture in {pictures.folder} "
-                        f"({len(pictures.paths)} pictures): {list_names(_call(lone))}; correct "
-                        f"IMAGE_DIR.")
+        errors.append(f"None of the {len(lone)} labels has its picture in {pictures.folder} "
+                      f"({len(pictures.paths)} pictures): {list_names(_call(lone))}; correct "
+                      f"IMAGE_DIR.")
     elif lone:
         remarks.append(f"{len(lone)} label(s) have no picture in {pictures.folder} and are left "
                        f"out: {list_names(_call(lone))}.")
-    return _choose_one(jobs, findings)
+    return _choose_one(jobs, errors)
 
 
 def _call(records):
     return sorted(str(record.names[0]) for record in records)
 
 
-def _embedded_suffix(record, findings):
+def _embedded_suffix(record, errors):
     try:
         with damage_as_sentence(record.path), open_embedded(record.read_picture()) as image:
             return {"JPEG": ".jpg", "MPO": ".jpg"}.get(image.format, f".{image.format.lower()}")
     except InputError as error:
-        findings.append(str(error))
+        errors.append(str(error))
         return ".png"
 
 
-def _choose_one(jobs, findings):
+def _choose_one(jobs, errors):
     """Returns one job a picture; several records are an error, unless they say the same."""
     chosen, double = [], []
     for picture, several in sorted(jobs.items()):
@@ -81,8 +81,8 @@ def _choose_one(jobs, findings):
         if any(not _say_the_same(filled[0].record, job.record) for job in filled[1:]):
             double.append(f"{picture.name} ({', '.join(job.record.path.name for job in several)})")
     if double:
-        findings.append(f"{len(double)} picture(s) are labeled more than once, in different ways: "
-                        f"{list_names(double)}; set SOURCE to one of the files.")
+        errors.append(f"{len(double)} picture(s) are labeled more than once, in different ways: "
+                      f"{list_names(double)}; set SOURCE to one of the files.")
     return chosen
 
 
@@ -95,14 +95,14 @@ def _say_the_same(one, other):
 
 def _write_out(record):
     """Returns all that a record draws, in a form that can be compared."""
-    content = record.load(record.size or (1000, 1000))
+    content = record.read(record.size or (1000, 1000))
     if isinstance(content, Indices):
         return content.numbers.tobytes(), content.names
     return [(shape._replace(mask=None), None if shape.mask is None else shape.mask.tobytes())
             for shape in content]
 
 
-def read_states(jobs, findings):
+def read_states(jobs, errors):
     """Returns the PictureState of each job's picture, None where it can't be read."""
     def read(index):
         """Reads size and EXIF orientation of one picture; a sentence where that fails."""
@@ -116,7 +116,7 @@ def read_states(jobs, findings):
             return str(error)
 
     states = in_parallel(read, len(jobs), "Reading pictures' sizes")
-    findings += [state for state in states if isinstance(state, str)]
+    errors += [state for state in states if isinstance(state, str)]
     return [None if isinstance(state, str) else state for state in states]
 
 
@@ -130,7 +130,7 @@ class Fit(NamedTuple):
     orientation: int = 1
 
 
-def fit_labels(jobs, states, labels_turned, findings, remarks):
+def fit_labels(jobs, states, labels_turned, errors, remarks):
     """Decides for each label whether it lies as its picture is looked at, or as it is stored.
 
     The sizes tell it where EXIF exchanges height and width; else labels_turned does.
@@ -151,8 +151,8 @@ def fit_labels(jobs, states, labels_turned, findings, remarks):
                                                        or state.stored == state.upright):
             doubtful.append(job.picture.name)
     if misfits:
-        findings.append(f"{len(misfits)} label(s) were not drawn on pictures of this size (width x "
-                        f"height): {list_names(misfits)}; take the pictures that were labeled.")
+        errors.append(f"{len(misfits)} label(s) were not drawn on pictures of this size (width x "
+                      f"height): {list_names(misfits)}; take the pictures that were labeled.")
     turned = sum(fit.orientation > 1 for fit in fits if fit)
     if turned:
         remarks.append(f"{turned} label(s) lie as the camera stored the picture; they are turned "

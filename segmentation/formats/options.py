@@ -1,49 +1,29 @@
 """import_labels.py's constants, checked."""
 
-import os
 from types import SimpleNamespace
 
 from device.errors import collect_or_raise
 from segmentation.data.classes import check_class_names
-
-
-def _is_path(value):
-    return (isinstance(value, (str, os.PathLike)) and os.fspath(value).strip() != ""
-            and "\0" not in os.fspath(value))
-
-
-def _is_name(value):
-    return isinstance(value, str) and value.strip() != "" and value.isprintable()
-
-
-def _are_names(value):
-    return isinstance(value, (list, tuple)) and len(value) > 0 and all(map(_is_name, value))
+from segmentation.settings import SWITCH, are_names, find_wrong, is_bool, is_path, one_of, or_none
 
 
 def _is_merge(value):
-    return isinstance(value, dict) and all(map(_is_name, (*value, *value.values())))
-
-
-def _is_bool(value):
-    return isinstance(value, bool)
+    return isinstance(value, dict) and are_names([*value, *value.values()])
 
 
 PATH = "a path in quotation marks"
 RULES = {  # constant: (whether a value is right, what it must be)
-    "SOURCE": (_is_path, PATH),
-    "IMAGE_DIR": (lambda value: value is None or _is_path(value), f"{PATH}, or None"),
-    "LABEL_DIR": (_is_path, PATH),
-    "SUFFIX": (lambda value: value is None or isinstance(value, str),
-               'text such as "_mask", or None'),
-    "LABELS_TURNED": (_is_bool, "True or False"),
-    "OVERWRITE": (_is_bool, "True or False"),
-    "CLASS_NAMES": (lambda value: value is None or _are_names(value),
+    "SOURCE": (is_path, PATH),
+    "IMAGE_DIR": (or_none(is_path), f"{PATH}, or None"),
+    "LABEL_DIR": (is_path, PATH),
+    "SUFFIX": (or_none(lambda value: isinstance(value, str)), 'text such as "_mask", or None'),
+    "LABELS_TURNED": (is_bool, SWITCH),
+    "OVERWRITE": (is_bool, SWITCH),
+    "CLASS_NAMES": (or_none(lambda value: are_names(value) and len(value) > 0),
                     "a list of names, each in quotation marks, or None"),
     "MERGE": (_is_merge, 'names in quotation marks, such as {"car": "vehicle"}, or {}'),
-    "EMPTY": (lambda value: isinstance(value, str) and value in ("skip", "background"),
-              '"skip" or "background"'),
-    "CROWD": (lambda value: isinstance(value, str) and value in ("class", "ignore"),
-              '"class" or "ignore"'),
+    "EMPTY": (one_of(("skip", "background")), '"skip" or "background"'),
+    "CROWD": (one_of(("class", "ignore")), '"class" or "ignore"'),
 }
 
 
@@ -53,10 +33,9 @@ def read_options(constants):
     Args: constants, dict of name and value, such as the script's globals().
     Raises: InputError with a sentence for each constant that can't be used.
     """
-    findings = [f"{name} is {constants[name]!r}, but it must be {form}."
-                for name, (is_right, form) in RULES.items() if not is_right(constants[name])]
-    if not findings and constants["CLASS_NAMES"]:
-        findings = [f"CLASS_NAMES: {sentence}"
-                    for sentence in check_class_names(constants["CLASS_NAMES"])]
-    collect_or_raise(findings)
+    errors = list(find_wrong(constants, RULES).values())
+    if not errors and constants["CLASS_NAMES"]:
+        errors = [f"CLASS_NAMES: {sentence}"
+                  for sentence in check_class_names(constants["CLASS_NAMES"])]
+    collect_or_raise(errors)
     return SimpleNamespace(**{name.lower(): constants[name] for name in RULES})

@@ -7,19 +7,14 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
-from device.files import IMAGE_SUFFIXES, is_image_name, normalize_unicode, split_suffix
-from device.images import open_image
+from device.files import IMAGE_SUFFIXES, normalize_unicode, split_suffix
+from device.images import SIDEWAYS, UPRIGHT_METHODS, open_image
 
 HASH_PREFIX = re.compile(r"^[0-9a-fA-F]{8}-(?=.)")  # Label Studio's, before the name
 ROBOFLOW = re.compile(r"^(.+)_(jpe?g|png|bmp|webp|tiff?)\.rf\.[0-9A-Za-z]+$", re.IGNORECASE)
 PASSED_OVER = ("__MACOSX",)  # folder that macOS adds to archives; hidden ones are passed over too
-UPRIGHT = {  # what makes a picture upright, by EXIF orientation (as ImageOps.exif_transpose does)
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}
 
 
 class PictureState(NamedTuple):
@@ -31,7 +26,7 @@ class PictureState(NamedTuple):
     @property
     def upright(self):
         """Size (height, width) as the picture is looked at."""
-        return self.stored[::-1] if self.orientation >= 5 else self.stored
+        return self.stored[::-1] if self.orientation in SIDEWAYS else self.stored
 
 
 def list_files(folder, leave_out=()):
@@ -55,12 +50,7 @@ def read_state(path):
     """
     with open_image(path) as file:
         orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
-        return PictureState(file.size[::-1], orientation if orientation in UPRIGHT else 1)
-
-
-def turn_upright(label, orientation):
-    """Turns a label uint8 (height, width) in stored orientation as EXIF turns its picture."""
-    return np.array(Image.fromarray(label).transpose(UPRIGHT[orientation]))
+        return PictureState(file.size[::-1], orientation if orientation in UPRIGHT_METHODS else 1)
 
 
 class Pictures:
@@ -161,8 +151,3 @@ def _strip_roboflow(name):
 
 def _fold(name):
     return normalize_unicode(name).casefold()
-
-
-def is_picture(path):
-    """Whether a file's name is that of a picture which main.py reads."""
-    return is_image_name(path.name)

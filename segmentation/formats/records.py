@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from segmentation.formats.reading import damage_as_sentence
+
 
 class Shape(NamedTuple):
     """One annotation, drawn over those before it.
@@ -67,6 +69,14 @@ class Record:
     picture: Path = None
     frame: int = None
     read_picture: Callable = None
+
+    def read(self, size):
+        """Returns what load gives for a picture of (height, width).
+
+        Raises: FormatError, which names the file, where it is damaged.
+        """
+        with damage_as_sentence(self.path):
+            return self.load(size)
 
 
 @dataclass

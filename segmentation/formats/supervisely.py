@@ -45,8 +45,7 @@ def _read_classes(source):
 
 
 def _load(path, size):
-    with damage_as_sentence(path):
-        return _read_shapes(read_json(path)["objects"])[0]
+    return _read_shapes(read_json(path)["objects"])[0]
 
 
 def _read_shapes(objects):

@@ -1,10 +1,11 @@
 """The JSON of the VGG Image Annotator (VIA), versions 1 and 2: projects and region data."""
 
+import math
 from collections import Counter
 from functools import partial
 
 from segmentation.formats.geometry import box_outline, ellipse_outline
-from segmentation.formats.reading import clean_name, damage_as_sentence, read_number
+from segmentation.formats.reading import clean_name, read_number
 from segmentation.formats.records import Record, count_names, polygon
 
 KIND = "VIA JSON"
@@ -30,7 +31,7 @@ def read(path, content, source):
     for key, entry in files.items():
         shapes, left_out = _read_shapes(regions[key], attribute)
         records.append(Record(path, [str(entry["filename"])], None,
-                              partial(_load, path, regions[key], attribute), count_names(shapes),
+                              partial(_load, regions[key], attribute), count_names(shapes),
                               left_out))
     if remark:
         source.remarks.append(f"{path.name}: {remark}")
@@ -70,9 +71,8 @@ def _read_value(value):
     return clean_name(value)
 
 
-def _load(path, regions, attribute, size):
-    with damage_as_sentence(path):
-        return _read_shapes(regions, attribute)[0]
+def _load(regions, attribute, size):
+    return _read_shapes(regions, attribute)[0]
 
 
 def _read_shapes(regions, attribute):
@@ -108,6 +108,6 @@ def _read_outline(kind, shape):
         x, y, radius = numbers("cx", "cy", "r")
         return ellipse_outline(x, y, radius, radius)
     if kind == "ellipse":
-        degrees = read_number(shape.get("theta") or 0) * 180 / 3.141592653589793
+        degrees = math.degrees(read_number(shape.get("theta") or 0))
         return ellipse_outline(*numbers("cx", "cy", "rx", "ry"), degrees)
     return []

@@ -1,13 +1,13 @@
 """Which training images calibrate the quantization, also called the representative data set."""
 
-import numpy as np
+from segmentation.evenly import choose_evenly
 
 CALIBRATION_IMAGES = 100  # training images, evenly spaced, that set the ranges of all tensors
 
 
 def calibration_indices(count):
     """Returns which of so many training images calibrate: evenly spaced, CALIBRATION_IMAGES."""
-    return np.linspace(0, count - 1, min(CALIBRATION_IMAGES, count)).astype(int)
+    return choose_evenly(count, CALIBRATION_IMAGES)
 
 
 def add_extreme_pixels(images):

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from device.images import scale_pixels
+from segmentation.evenly import choose_evenly
 from segmentation.int8.bias_correction import correct_biases
 from segmentation.int8.equalize import equalize
 from segmentation.int8.interpreter import quiet
@@ -30,8 +31,8 @@ def quantize(model, calibration_images, input_type="int8", output_type="int8"):
     with quiet():
         int8_bytes = converter.convert()
         float_bytes = make_float_converter(model, calibration_images.shape[1:]).convert()
-    chosen = np.linspace(0, len(calibration_images) - 1, BIAS_IMAGES).astype(int)
-    return correct_biases(int8_bytes, float_bytes, calibration_images[np.unique(chosen)])
+    chosen = choose_evenly(len(calibration_images), BIAS_IMAGES)
+    return correct_biases(int8_bytes, float_bytes, calibration_images[chosen])
 
 
 def make_converter(model, calibration_images):

@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from device.errors import InputError, list_names
-from device.files import write_whole
 from device.images import read_label
 from device.model_info import MAX_CLASSES
-from segmentation.data.classes import CLASS_NAMES_FILE, default_class_names, read_class_names
+from segmentation.data.classes import (
+    CLASS_NAMES_FILE,
+    default_class_names,
+    read_class_names,
+    write_class_names,
+)
 from segmentation.data.reading import read_label_values
 from segmentation.labeling.loading import forget_loaded
 from segmentation.labeling.saving import write_label
@@ -54,12 +58,6 @@ def name_found_classes(label_paths, ignore_label):
     """
     found = np.flatnonzero(read_label_values(label_paths).any(axis=0))
     return default_class_names(range(int(found[found != ignore_label].max(initial=0)) + 1))
-
-
-def write_class_names(label_dir, class_names):
-    """Writes classes.txt: one name a line."""
-    text = "\n".join(class_names) + "\n"
-    write_whole(Path(label_dir) / CLASS_NAMES_FILE, lambda file: file.write(text.encode("utf-8")))
 
 
 def read_again(session):

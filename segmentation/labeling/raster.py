@@ -6,6 +6,8 @@ is (top, left, mask), mask bool. A pixel belongs to a region whose outline holds
 
 import numpy as np
 
+from segmentation.regions import find_runs, find_touching
+
 EMPTY_REGION = 0, 0, np.zeros((0, 0), bool)
 
 
@@ -65,7 +67,7 @@ def connected_region(label, point):
     height, width = label.shape
     if not (0 <= x < width and 0 <= y < height):
         return EMPTY_REGION
-    rows, starts, stops = _find_runs(label == label[y, x])
+    rows, starts, stops = find_runs(label == label[y, x])
     seed = int(np.flatnonzero((rows == y) & (starts <= x) & (x < stops))[0])
     chosen = _connected_runs(rows, starts, stops, seed)
     rows, starts, stops = rows[chosen], starts[chosen], stops[chosen]
@@ -157,23 +159,9 @@ def _band_span(slope, offsets, low, high):
     return np.minimum(*bounds), np.maximum(*bounds)
 
 
-def _find_runs(mask):
-    """Returns the runs of True in the rows of a mask: their rows, starts, and ends beyond them."""
-    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
-    padded[:, 1:-1] = mask
-    places = np.flatnonzero(np.diff(padded, axis=1).ravel())  # start and end take turns
-    width = mask.shape[1] + 1
-    return places[::2] // width, places[::2] % width, places[1::2] % width
-
-
 def _connected_runs(rows, starts, stops, seed):
     """Returns which runs are connected with the run seed, through rows that follow each other."""
-    width = int(stops.max()) + 1
-    neighbors = []  # for the row above and the row below: the first run that touches, the last
-    for change in (-1, 1):
-        line = (rows + change) * width
-        neighbors.append((np.searchsorted(rows * width + stops, line + starts, "right").tolist(),
-                          np.searchsorted(rows * width + starts, line + stops, "left").tolist()))
+    neighbors = [find_touching(rows, starts, stops, change) for change in (-1, 1)]
     chosen, waiting = bytearray(len(rows)), [seed]
     chosen[seed] = True
     while waiting:

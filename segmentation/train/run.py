@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from device.errors import InputError, list_names
-from device.files import write_json
+from device.files import write_json, write_table
 from device.model_info import IGNORED
 from segmentation.data.augmentation import Augmentation
 from segmentation.data.cache import BYTES_PER_GB
@@ -18,7 +18,7 @@ from segmentation.evaluate import make_predictor, measure, warn_of_one_class
 from segmentation.int8.features import cache_features, make_feature_function
 from segmentation.metrics import selection_score
 from segmentation.output_dir import keep_previous_results
-from segmentation.results import describe_model, save_model, write_history
+from segmentation.results import describe_model, save_model
 from segmentation.saved_model import load_weights
 from segmentation.train.checkpoint import load_checkpoint, save_checkpoint
 from segmentation.train.fast_decoder import call_decoder, choose_training_dtype
@@ -170,7 +170,7 @@ def make_epoch_end(model, predict, data, settings, record, best_weights):
         if is_best:
             keep_best(model, {"epoch": epoch + 1, **metrics}, data, settings, record, best_weights)
         if is_chief():
-            write_history(output_dir / "history.csv", record["history"])
+            write_table(output_dir / "history.csv", record["history"])
             save_checkpoint(output_dir, record, model.weights, optimizer.variables)
         if writer is not None:
             write_summary(writer, row)

@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 from small_sets import read_constants
 
-from segmentation.settings import RULES, check_constants, read_settings
+from segmentation.settings import RULES, read_settings
+
+
+def find_errors(name, value):
+    """Returns the sentences on main.py's constants, one of them changed."""
+    return read_settings({**read_constants(), name: value})[1]
 
 
 def test_the_constants_of_main_are_right():
     constants = read_constants()
-    assert check_constants(constants) == [] and set(constants) == set(RULES)
+    assert read_settings(constants)[1] == [] and set(constants) == set(RULES)
 
 
 def test_settings_hold_each_constant_once_and_can_not_be_changed():
@@ -41,7 +46,7 @@ def test_wrong_constants_leave_settings_to_look_at_the_folders_with():
     ("SEED", [0, 2**32 - 1]), ("PATIENCE", [None, 5]),
 ])
 def test_right_constants(name, values):
-    assert [check_constants({name: value}) for value in values] == [[]] * len(values)
+    assert [find_errors(name, value) for value in values] == [[]] * len(values)
 
 
 @pytest.mark.parametrize("name, values", [
@@ -70,7 +75,7 @@ def test_right_constants(name, values):
 ])
 def test_wrong_constants(name, values):
     for value in values:
-        sentences = check_constants({name: value})
+        sentences = find_errors(name, value)
         assert len(sentences) == 1 and sentences[0].startswith(name), value
         assert sentences[0].endswith(".") and len(sentences[0]) < 300
 
@@ -80,7 +85,7 @@ def test_any_value_gets_a_sentence_or_passes(name):
     for value in (None, True, -1, 0, 1, 1.5, 10**400, float("nan"), 1j, "", "\0", "\udcff", b"x",
                   [], [[]], {}, set(), (1, 2), ["a", "b"], np.zeros((9, 9)), np.float32(1), object,
                   len, Path(), range(4)):
-        sentences = check_constants({name: value})
+        sentences = find_errors(name, value)
         assert len(sentences) <= 1 and all("\n" not in sentence for sentence in sentences)
 
 
@@ -90,7 +95,7 @@ def test_paths_as_people_type_them(monkeypatch):
                                       "CACHE_DIR": Path("~/cache")})
     assert errors == []
     assert settings.image_dir == "/home/me/images" and settings.cache_dir == "/home/me/cache"
-    sentence, = check_constants({"IMAGE_DIR": "D:\new\train"})
+    sentence, = find_errors("IMAGE_DIR", "D:\new\train")
     assert sentence == (
         "IMAGE_DIR is 'D:\\new\\train', in which Python reads a backslash and a letter as one "
         "sign: put an r in front of the quotation marks, r\"...\", or write / for each backslash.")

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from device.images import turn_upright
 from segmentation.formats.matching import Fit, Job, fit_labels
 from segmentation.formats.painting import paint
-from segmentation.formats.pictures import PictureState, split_name, turn_upright
+from segmentation.formats.pictures import PictureState, split_name
 from segmentation.formats.records import Indices, Record, Shape, mask_shape, polygon
 
 VALUES = {"duck": 1, "swan": 2, "ignored": 255, "background": 0}
@@ -69,11 +71,11 @@ def test_ready_numbers():
 
 def fit(size, stored, orientation, labels_turned=False):
     """Returns how a label of this size fits a picture, and what is said."""
-    findings, remarks = [], []
+    errors, remarks = [], []
     record = Record(Path("x.json"), ["x"], size, None, {})
     (found,) = fit_labels([Job(Path("x.jpg"), record)], [PictureState(stored, orientation)],
-                          labels_turned, findings, remarks)
-    return found, len(findings), len(remarks)
+                          labels_turned, errors, remarks)
+    return found, len(errors), len(remarks)
 
 
 def test_the_cases_of_size_of_turned_pictures():
@@ -93,7 +95,8 @@ def test_labels_are_turned_as_exif_turns_pictures():
              5: [[1, 4], [2, 5], [3, 6]], 6: [[4, 1], [5, 2], [6, 3]],
              7: [[6, 3], [5, 2], [4, 1]], 8: [[3, 6], [2, 5], [1, 4]]}
     for orientation, turned in right.items():
-        assert turn_upright(label, orientation).tolist() == turned, orientation
+        upright = np.array(turn_upright(Image.fromarray(label), orientation))
+        assert upright.tolist() == turned, orientation
 
 
 def test_names_of_all_kinds():

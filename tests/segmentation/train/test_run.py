@@ -47,7 +47,7 @@ def test_interrupting_keeps_the_best_epoch_and_writes_the_pictures(small_run, mo
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(main, "EPOCHS", 5)
-    monkeypatch.setattr(run, "write_history", interrupt)
+    monkeypatch.setattr(run, "write_table", interrupt)
     main.main()
     printed = capsys.readouterr().out
     assert "Interrupted after 2 of 5 epochs" in printed and "RESUME = True" in printed
