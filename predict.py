@@ -12,6 +12,7 @@ import contextlib
 import faulthandler
 import os
 import queue
+import signal
 import sys
 import time
 from collections import deque
@@ -244,7 +245,7 @@ def format_times(clocks, seconds):
 def run(segmenters, pictures, count, kinds, folder, failures, tell):
     """Predicts all pictures, writes and prints what is known of each; returns their StepClocks.
 
-    Ctrl-C, a closed window, or an Edge TPU that can't go on end it; what was done is kept.
+    Ctrl-C, SIGTERM, a closed window, or an Edge TPU that can't go on end it; what was done is kept.
     Args: count of pictures, None: not known.
     """
     first, clocks, before = segmenters[0], [], []
@@ -279,7 +280,7 @@ def run(segmenters, pictures, count, kinds, folder, failures, tell):
                     break
                 clock.mark("show" if view else "save")
         except KeyboardInterrupt:
-            tell("Stopped by Ctrl-C.")
+            tell("Stopped.")
         except BrokenPipeError:  # predict.py | head
             tell("Stopped: no one reads the lines any more.")
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -326,5 +327,6 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # systemctl stop ends as Ctrl-C does
     faulthandler.enable(os.dup(2))  # where a library crashes, Python says at which line
     run_script(main)

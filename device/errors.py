@@ -1,6 +1,7 @@
 """The error that every script prints as one sentence, and how a script ends."""
 
 import sys
+import traceback
 
 
 class InputError(ValueError):
@@ -29,6 +30,19 @@ def shorten(text, length=60):
     """Returns a text on one line; of a longer one the beginning and the number of characters."""
     text = " ".join(text.split())
     return text if len(text) <= length else f"{text[:2 * length // 3]} ... ({len(text)} characters)"
+
+
+def _report_uncaught(kind, error, trace, report=sys.excepthook):
+    """Says one line where Ctrl-C ended an import, which is before main(); else reports as ever."""
+    frames = traceback.extract_tb(trace)[1:] if issubclass(kind, KeyboardInterrupt) else ()
+    if any(frame.name == "<module>" or frame.filename.startswith("<frozen importlib")
+           for frame in frames):
+        print("Interrupted at the start: nothing has been done.", file=sys.stderr)
+    else:
+        report(kind, error, trace)
+
+
+sys.excepthook = _report_uncaught  # the libraries of a script take seconds to import
 
 
 def run_script(main):

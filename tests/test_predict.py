@@ -376,7 +376,7 @@ def test_ctrl_c_ends_a_camera_with_its_table(model, monkeypatch, capsys):
     monkeypatch.setattr(predict, "IMAGES", 0)
     assert predict.main() == 0
     printed = capsys.readouterr().out
-    assert "Stopped by Ctrl-C" in printed and "median of 2 picture(s)" in printed
+    assert "Stopped." in printed and "median of 2 picture(s)" in printed
     assert cameras[0].is_released
 
 

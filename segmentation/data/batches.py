@@ -49,7 +49,8 @@ def make_dataset(images, labels, batch_size, augmentation=None, shuffle=False, s
         replicas: (first, last, total): serves devices first to last - 1 of so many in all. The
             images of a batch are dealt out one by one, and each device's share is an element.
         augmentation, random_crops: see augment_batch; None: the images stay as they are.
-        pasted_classes: number of classes whose objects are pasted into other images; 0: none.
+        pasted_classes: number of classes whose objects are pasted into other images; 0: none. They
+            are mirrored only where augmentation flips.
         read_crops: None, or a function of tiling.make_crop_reader: images and labels are larger
             pictures, of which it cuts the crops that make up a batch.
     Returns: tf.data.Dataset of image float32 (batch, height, width, 3) in 0..255, or a tuple of
@@ -66,6 +67,7 @@ def make_dataset(images, labels, batch_size, augmentation=None, shuffle=False, s
     else:
         one_image, _ = read_crops([0], crop_numbers(0)[:1])
     image_size = one_image.shape[1:3]
+    mirrors = augmentation is not None and augmentation.flip is not None
 
     def fetch(number):
         """Returns the images, labels and random_numbers of a batch, by its number in all epochs."""
@@ -82,7 +84,7 @@ def make_dataset(images, labels, batch_size, augmentation=None, shuffle=False, s
             donors = image.copy(), label.copy()  # whole pictures would be slow to read each time
         for place, random_number in enumerate(random_numbers[:, -1] if pasted_classes else ()):
             random = np.random.default_rng(int(random_number * 2**24))  # all bits of a float32
-            paste_objects(image[place], label[place], *donors, pasted_classes, random)
+            paste_objects(image[place], label[place], *donors, pasted_classes, random, mirrors)
         return image, label, random_numbers
 
     def decode(number):

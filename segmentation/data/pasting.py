@@ -24,20 +24,20 @@ def is_background_large(pixel_counts):
     return pixel_counts[0] > MIN_BACKGROUND * np.sum(pixel_counts)
 
 
-def paste_objects(image, label, images, labels, num_classes, random):
-    """Pastes what is no background in other images at random places, flipped and scaled at random.
+def paste_objects(image, label, images, labels, num_classes, random, mirrors=True):
+    """Pastes what is no background in other images at random places, scaled at random.
 
     Args: image uint8 (height, width, 3) and label uint8 (height, width), changed in place; images
         and labels to take objects of, uint8 (n, height, width, 3) and (n, height, width); random,
-        np.random.Generator.
+        np.random.Generator; mirrors, whether half of the objects are mirrored, too.
     """
     for _ in range(MAX_PASTED):
         if random.random() < PASTE_PROBABILITY:
             donor = random.integers(len(images))
-            _paste(image, label, images[donor], labels[donor], num_classes, random)
+            _paste(image, label, images[donor], labels[donor], num_classes, random, mirrors)
 
 
-def _paste(image, label, donor_image, donor_label, num_classes, random):
+def _paste(image, label, donor_image, donor_label, num_classes, random, mirrors):
     is_object = (donor_label > 0) & (donor_label < num_classes)
     if is_object.sum() < MIN_PIXELS:
         return
@@ -49,7 +49,7 @@ def _paste(image, label, donor_image, donor_label, num_classes, random):
     donor_image = np.asarray(Image.fromarray(donor_image).resize(
         (width, height), Image.Resampling.BILINEAR))
     donor_label = resize_label(donor_label.astype(np.uint8), (height, width))
-    if random.random() < 0.5:
+    if random.random() < 0.5 and mirrors:
         donor_image, donor_label = donor_image[:, ::-1], donor_label[:, ::-1]
     top, left = (random.integers(limit - side + 1)
                  for limit, side in zip(label.shape, donor_label.shape))

@@ -73,6 +73,19 @@ def test_pasted_objects_stay_in_pair_and_do_not_depend_on_the_devices():
     assert (labels[:4] == 0).all() and (images[:4] == 50).all()  # the set itself is unchanged
 
 
+@pytest.mark.parametrize("flip", [None, "left-right"])
+def test_pasted_objects_are_mirrored_only_where_flip_is_set(flip):
+    images, labels = coded_pairs(8, (32, 40))
+    labels[:] = 0
+    labels[0, 8:26, 10:20], labels[0, 8:26, 20:30] = 1, 2  # a left and a right half
+    seen = set()
+    for _, label in batches.make_dataset(images, labels, 8, Augmentation(flip, color=0), True,
+                                         epochs=range(8), pasted_classes=3):
+        for one in label.numpy():
+            seen |= {row[row > 0][0] for row in one if row.any()}
+    assert seen == ({1} if flip is None else {1, 2})
+
+
 @pytest.mark.parametrize("total", [2, 3])
 def test_devices_share_each_batch_without_overlap(total):
     images, labels = coded_pairs(10)

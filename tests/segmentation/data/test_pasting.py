@@ -60,6 +60,20 @@ def test_objects_larger_than_the_image_are_cut_to_its_size():
         assert (image == colored(label)).all()
 
 
+def test_objects_are_mirrored_only_where_that_is_allowed():
+    labels = np.zeros((1, 64, 64), np.uint8)
+    labels[0, 8:40, 8:24], labels[0, 8:40, 24:40] = 1, 2  # a left and a right half
+    mirrored = {True: 0, False: 0}
+    for mirrors in mirrored:
+        for seed in range(30):
+            label = np.zeros((64, 64), np.uint8)
+            pasting.paste_objects(colored(label), label, colored(labels), labels, 3,
+                                  np.random.default_rng(seed), mirrors)
+            rows = label[label.any(1)]
+            mirrored[mirrors] += any(2 in row and row[row > 0][0] == 2 for row in rows)
+    assert mirrored[True] > 5 and mirrored[False] == 0
+
+
 def test_it_pays_where_the_background_is_large():
     assert pasting.is_background_large(np.array([91, 5, 4]))
     assert not pasting.is_background_large(np.array([90, 4, 6]))
