@@ -8,14 +8,17 @@ from device.errors import InputError, collect_or_raise, list_names
 from device.files import is_image_name
 from device.model_info import IGNORED
 from segmentation.data.classes import CLASS_NAMES_FILE
+from segmentation.evenly import choose_evenly
 from segmentation.formats.classes import number_classes
 from segmentation.formats.detect import find_labels
 from segmentation.formats.mask_names import split_pool
 from segmentation.formats.matching import Job, fit_labels, match_records, read_states
 from segmentation.formats.pictures import Pictures, list_files
-from segmentation.formats.preview import save_preview
 from segmentation.formats.source import Source
 from segmentation.formats.writing import check_targets, choose_targets, write_all
+from segmentation.label_sheet import save_label_sheet
+
+PREVIEW_COLUMNS, PREVIEW_ROWS = 4, 3
 
 
 def import_labels(options, preview_path):
@@ -52,7 +55,7 @@ def import_labels(options, preview_path):
     hidden = write_all(jobs, fits, targets, classes, Path(options.label_dir))
     remarks += found.remarks + _tell_left_out(matched) + _tell_hidden(hidden)
     remarks += _tell_overlaps(found.overlaps)
-    save_preview(preview_path, jobs, targets, classes.names)
+    _save_preview(preview_path, jobs, targets, classes.names)
     for remark in remarks:
         print(remark)
     _print_end(jobs, targets, all_pictures, options.label_dir, preview_path)
@@ -88,6 +91,14 @@ def _apply_empty(jobs, pictures, empty):
         candidates, _ = split_pool(pictures.paths, pictures.paths, look_inside=False)
         kept += [Job(path, None) for path in candidates if path not in labeled | unknown]
     return sorted(kept, key=lambda job: job.picture)
+
+
+def _save_preview(path, jobs, targets, class_names):
+    """Writes the picture that shows whether an import is right: images spread over the set."""
+    pairs = [(job.picture, target) for job, target in zip(jobs, targets)]
+    labeled = [pair for job, pair in zip(jobs, pairs) if job.record and job.record.classes] or pairs
+    chosen = choose_evenly(len(labeled), PREVIEW_COLUMNS * PREVIEW_ROWS)
+    save_label_sheet(path, [labeled[place] for place in chosen], class_names, PREVIEW_COLUMNS)
 
 
 # ---- what is said ----------------------------------------------------------------------------
