@@ -448,6 +448,7 @@ def test_a_full_disk_is_said_at_the_start(pairs, monkeypatch):
 # ---- main.py as a person runs it -------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_folders, says", [
     (False, "Error: The folder sample_data/images does not exist: create it or correct the "
             "constant.\nThe folder sample_data/labels does not exist: create it or correct the "

@@ -13,8 +13,9 @@ from segmentation import output_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
-import sys, time
+import signal, sys, time
 from segmentation.output_dir import lock_output_dir
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job would not hear it
 with lock_output_dir(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)

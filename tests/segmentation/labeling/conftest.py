@@ -6,6 +6,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from labeling.hand import NAMES, make_images
 from segmentation.labeling import style
@@ -21,8 +22,17 @@ def elsewhere(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def small_window(monkeypatch):
+    """A small figure; draw_idle draws it once, at the end of the test, as a toolkit waits for idle.
+
+    matplotlib's Agg canvas alone would draw all of it at each call.
+    """
+    waiting = set()
     monkeypatch.setattr(style, "WINDOW_SIZE", (720, 560))
-    yield
+    monkeypatch.setattr(FigureCanvasAgg, "draw_idle", lambda canvas: waiting.add(canvas))
+    yield waiting
+    for canvas in waiting:
+        if plt.fignum_exists(canvas.figure.number):
+            canvas.draw()
     plt.close("all")
 
 
@@ -33,8 +43,10 @@ def folders(tmp_path):
 
 
 @pytest.fixture
-def window(folders):
+def window(folders, small_window):
     opened = open_window(open_session(*folders, NAMES, 255, folders[0].parent / "output"))
     yield opened
+    if opened.figure.canvas in small_window:
+        opened.figure.canvas.draw()
     opened.session.loader.shutdown()
     plt.close(opened.figure)
