@@ -7,9 +7,10 @@ from device.images import PADDING_GRAY
 from device.progress import Progress
 from device.tflite import most_likely_classes
 from device.tiles import segment_tiles, tile_grid
+from segmentation.memory import count_at_once
 from segmentation.metrics import confusion_matrix, summarize
 
-PREDICTION_BATCH = 16  # images at a time where nothing is trained
+PREDICTION_BATCH = 16  # images at a time where nothing is trained, at most
 ONE_CLASS_SHARE = 0.999  # of the predicted pixels; more is worth a warning
 
 
@@ -24,7 +25,8 @@ def make_predictor(model, features=None):
         reduce_retracing=True)
 
     def predict(images, batch_size=PREDICTION_BATCH):
-        """Returns the most likely classes, some images at a time."""
+        """Returns the most likely classes, some images at a time: at most batch_size."""
+        batch_size = count_at_once(images.shape[1:3], batch_size)
         predictions = np.empty(images.shape[:3], np.uint8)
         for start in range(0, len(images), batch_size):
             batch = images[start:start + batch_size]
@@ -49,9 +51,10 @@ def predict_validation(model, data, tile_size):
     """
     if "validation_pictures" not in data:
         predict = make_predictor(model)
-        for start in range(0, len(data["validation_images"]), PREDICTION_BATCH):
-            images = data["validation_images"][start:start + PREDICTION_BATCH]
-            labels = data["validation_labels"][start:start + PREDICTION_BATCH]
+        batch_size = count_at_once(tile_size, PREDICTION_BATCH)
+        for start in range(0, len(data["validation_images"]), batch_size):
+            images = data["validation_images"][start:start + batch_size]
+            labels = data["validation_labels"][start:start + batch_size]
             yield from zip(images, labels, predict(images))
         return
     pictures, sizes = data["validation_pictures"], data["validation_sizes"]
@@ -73,8 +76,9 @@ def measure_own_size(model, data):
     """
     run, num_classes, confusion = make_logit_function(model), len(data["class_names"]), 0
     images = data["validation_images"]
-    for start in range(0, len(images), PREDICTION_BATCH):
-        for number, logits in enumerate(run(images[start:start + PREDICTION_BATCH]), start):
+    batch_size = count_at_once(images.shape[1:3], PREDICTION_BATCH)
+    for start in range(0, len(images), batch_size):
+        for number, logits in enumerate(run(images[start:start + batch_size]), start):
             label, (height, width) = data["read_own_label"](number), logits.shape[:2]
             mask = most_likely_classes(logits, label.shape, (0, 0, width, height))
             confusion += confusion_matrix(label, mask, num_classes)

@@ -14,12 +14,13 @@ import numpy as np
 import tensorflow as tf
 
 from device.images import scale_pixels
+from segmentation.memory import count_at_once
 
 FIRST_CONVOLUTION, FIRST_BLOCK = "Conv1", "expanded_conv"  # as Keras' MobileNetV2 names them
 MIN_EIGENVALUE_SHARE = 1e-4  # of the largest: what hardly varies is not scaled up further
 MIN_RELATIVE_MAX = 0.1  # of the mean: nor is a channel that is nearly always 0
 MIN_VALUES_PER_CHANNEL = 2  # measured for each channel; fewer say too little of how channels vary
-BATCH = 8  # images at a time
+BATCH = 8  # images at a time, at most
 INT8_STEPS = 255  # steps between the least and the largest value of int8
 
 
@@ -139,8 +140,9 @@ def make_observer(encoder):
 
     def observe(images):
         """Yields the activations; images uint8 (n, height, width, 3)."""
-        for start in range(0, len(images), BATCH):
-            outputs = run(scale_pixels(images[start:start + BATCH]))
+        batch_size = count_at_once(images.shape[1:3], BATCH)
+        for start in range(0, len(images), batch_size):
+            outputs = run(scale_pixels(images[start:start + batch_size]))
             yield {layer.name: output.numpy().reshape(-1, output.shape[-1])
                    for layer, output in zip(layers, outputs)}
 
