@@ -11,6 +11,7 @@ from segmentation.data.label_values import find_unknown, list_ignored
 
 RARE_SHARE = 0.01  # of a file's pixels; a value of a soft edge has less
 MIN_SOFT_VALUES = 8  # rare values between frequent ones, in one file: more than objects account for
+MANY_VALUES = 64  # in one file: more than classes are ever seen in one picture
 MAX_SOFT_SHARE = 0.2  # of a file's pixels, that its rare values have together
 BLOCK_FILES = 4096  # looked at together, so that memory stays small
 MIN_GRAY_STEP = 32  # between values that were drawn as gray levels, such as 0, 128, 255
@@ -119,7 +120,8 @@ def holder_names(pairs, counts, values):
 def has_soft_edges(counts):
     """Returns for each file whether many rare values lie between frequent ones, bool (n,).
 
-    Masks that were resized smoothly, or saved as JPEG, hold such values at the objects' edges.
+    Masks that were resized smoothly, or saved as JPEG, hold such values at the objects' edges. Of
+    small objects hardly any pixel is without an edge; there MANY_VALUES tell.
     Args: counts (n, 256).
     """
     parts = [_have_soft_edges(counts[start:start + BLOCK_FILES])
@@ -136,14 +138,15 @@ def _have_soft_edges(counts):
     place = np.arange(256)
     between = is_rare & (place > first[:, None]) & (place < last[:, None])
     share = (counts * is_rare).sum(axis=1) / pixels[:, 0]
-    return ((between.sum(axis=1) >= MIN_SOFT_VALUES) & (share < MAX_SOFT_SHARE)
-            & (between.sum(axis=1) > 2 * is_frequent.sum(axis=1)))
+    fills = (between.sum(axis=1) >= MIN_SOFT_VALUES) & (
+        between.sum(axis=1) > 2 * is_frequent.sum(axis=1))
+    return (share < MAX_SOFT_SHARE) & (fills | ((counts > 0).sum(axis=1) > MANY_VALUES))
 
 
 def _describe_soft_edges(pairs, counts, unknown, num_classes):
     soft = has_soft_edges(counts)
-    labeled = counts.any(axis=1)
-    if not soft.any() or 2 * soft.sum() < labeled.sum() or not (unknown or num_classes > 100):
+    has_objects = (counts > 0).sum(axis=1) > 1
+    if not soft.any() or 2 * soft.sum() < has_objects.sum() or not (unknown or num_classes > 100):
         return []
     rows = np.flatnonzero(soft)
     values = (counts[rows] > 0).sum(axis=1)
@@ -171,8 +174,8 @@ def _describe_gray_levels(pairs, counts, class_ids, ignored):
         return []
     return [f"The labels hold {list_names(found)} alone, which seem to be gray levels, not class "
             f"indices: {IMPORT}, or set CLASS_IDS = {found}"
-            + (", and IGNORE_LABEL = 255 where those pixels are to be ignored, without 255 in "
-               "CLASS_IDS." if found[-1] == 255 else ".")]
+            + (f" (or CLASS_IDS = {found[:-1]}, if the pixels of 255 are to be ignored)."
+               if found[-1] == 255 else ".")]
 
 
 def _describe_unknown(pairs, counts, unknown, class_names, class_ids):
@@ -185,8 +188,8 @@ def _describe_unknown(pairs, counts, unknown, class_names, class_ids):
     remedy = "correct the labels, the class names or IGNORE_LABEL."
     if upward and unknown == [len(class_ids)] and len(class_names) > 1 and not _is_background(
             class_names[0]):
-        remedy = (f"if the class names lack the background (the first is {class_names[0]}), put it "
-                  f"in front of them; else " + remedy)
+        remedy = (f"if the class names lack the background (the first is {class_names[0]}), write "
+                  f"background in front of them; else " + remedy)
     return [f"{len(holders)} label(s) hold values beyond the {len(class_ids)} classes ({form}): "
             f"{list_names(unknown)} in {list_names(holders)}; {remedy}"]
 

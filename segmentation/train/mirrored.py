@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 CONFUSED_SHARE = 0.2  # of each class's pixels taken for the other: left for right, right for left
-TOGETHER_SHARE = 0.7  # of both classes' pixels found as one of the two
+TOGETHER_SHARE = 0.7  # of both classes' pixels found as one of the two, and of what is so found
 SIDES = {"left": "right", "l": "r", "links": "rechts", "gauche": "droite", "izquierda": "derecha"}
 
 
@@ -24,14 +24,17 @@ def find_confused_pairs(confusion):
     """Returns the pairs of classes each of which is often taken for the other.
 
     What belongs to the two is found, but not to which: so mirrored images look to the network
-    where left and right are classes of their own. Two that are merely alike may look the same.
-    Args: confusion int (classes, classes), rows true. Returns: list of pairs of indices.
+    where left and right are classes of their own. Two that are merely alike may look the same. A
+    model that finds neither, as after one epoch, says nothing.
+    Args: confusion int (classes, classes), rows true, class 0 the background. Returns: list of
+        pairs of indices.
     """
-    true = np.maximum(confusion.sum(axis=1), 1)
+    true, predicted = (np.maximum(confusion.sum(axis=axis), 1) for axis in (1, 0))
     taken = confusion / true[:, None]
     pairs = np.argwhere(np.triu(np.minimum(taken, taken.T) > CONFUSED_SHARE, 1))
-    return [(int(a), int(b)) for a, b in pairs
-            if confusion[np.ix_([a, b], [a, b])].sum() > TOGETHER_SHARE * (true[a] + true[b])]
+    return [(int(a), int(b)) for a, b in pairs if a > 0
+            and confusion[np.ix_([a, b], [a, b])].sum() > TOGETHER_SHARE * max(
+                true[a] + true[b], predicted[a] + predicted[b])]
 
 
 def warn_of_left_right(class_names, flip):

@@ -150,16 +150,26 @@ def test_flips_and_turns_are_those_that_are_asked_for(flip, rotate, views):
     assert np.bincount(seen)[list(views)].min() > 400 / len(views) * 0.6
 
 
-def test_a_quarter_turn_keeps_the_size_of_images_that_are_not_square():
-    label = np.zeros((1, 32, 64), np.uint8)
-    label[:, :8] = 1  # a quarter at the top
+@pytest.mark.parametrize("size", [(32, 64), (64, 32), (31, 64)])
+def test_a_quarter_turn_keeps_the_objects_of_images_that_are_not_square(size):
+    """Shows the middle square, at its own scale, and beside it padding that counts nowhere."""
+    label = np.random.default_rng(0).integers(0, 2, (1, *size), dtype=np.uint8)
     image = np.repeat(label[..., None] * np.float32(200), 3, axis=-1)
+    side = min(size)
+    top, left = ((length - side) // 2 for length in size)
+    quarters = [np.rot90(label[0, top:top + side, left:left + side], turns) for turns in (1, 3)]
+    seen = set()
     for number in np.linspace(0, 1, 20, endpoint=False, dtype=np.float32) + 0.0001:
         numbers = np.full((1, batches.RANDOM_NUMBERS), number, np.float32)
-        turned, turned_label = augmentation.augment_batch(image, label, numbers,
-                                                          Augmentation(None, 90, 0))
-        assert turned.shape == image.shape and (turned_label.numpy() == 1).sum() == 8 * 64
-        assert ((turned[..., 0].numpy() > 100) == (turned_label.numpy() == 1)).all()
+        turned, turned_label = (array.numpy()[0] for array in augmentation.augment_batch(
+            image, label, numbers, Augmentation(None, 90, 0)))
+        padding = turned_label == augmentation.PADDING_LABEL
+        assert (turned[padding] == augmentation.PADDING_GRAY).all()
+        assert (turned[~padding][:, 0] == 200 * turned_label[~padding]).all()
+        if padding.any():
+            square = turned_label[~padding].reshape(side, side)
+            seen.add(next(index for index, one in enumerate(quarters) if (one == square).all()))
+    assert seen == {0, 1}
 
 
 def test_a_larger_or_smaller_view_keeps_the_pair_together(monkeypatch):

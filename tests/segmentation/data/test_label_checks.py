@@ -38,6 +38,7 @@ def what_is_said(counts, class_names=None, class_ids=None, ignore_label=255, oth
 
 SOFT = {0: 9000, 255: 900} | dict.fromkeys(range(20, 240, 4), 2)
 TWO_SOFT = {0: 8000, 128: 900, 255: 900} | dict.fromkeys(range(10, 250, 5), 1)
+SMALL_SOFT = {0: 9300} | dict.fromkeys(range(1, 240, 3), 3)  # no value but 0 is frequent
 JPEG = {0: 9000, 1: 20, 2: 12, 3: 5, 252: 7, 253: 6, 254: 15, 255: 900} | (
     dict.fromkeys(range(8, 248, 6), 1))
 
@@ -48,13 +49,13 @@ JPEG = {0: 9000, 1: 20, 2: 12, 3: 5, 252: 7, 253: 6, 254: 15, 255: 900} | (
      "import_labels.py."),
     (counts_of(TWO_SOFT), "1 label(s) have soft edges"), (counts_of(JPEG), "have soft edges"),
     (counts_of(SOFT, SOFT, [0, 255]), "2 label(s) have soft edges"),
+    (counts_of(SMALL_SOFT, [0], [0], [0]), "1 label(s) have soft edges"),
     (counts_of([0, 255]), "The labels hold only 0 and 255 (1 file(s): 0.png), so the object seems "
      "to be 255, which is no class index: set CLASS_IDS = [0, 255] in main.py, or convert the "
      "labels with import_labels.py."),
     (counts_of([0, 128, 255], [0]), "The labels hold 0, 128, 255 alone, which seem to be gray "
      "levels, not class indices: convert the labels with import_labels.py, or set CLASS_IDS = [0, "
-     "128, 255], and IGNORE_LABEL = 255 where those pixels are to be ignored, without 255 in "
-     "CLASS_IDS."),
+     "128, 255] (or CLASS_IDS = [0, 128], if the pixels of 255 are to be ignored)."),
     (counts_of([0, 128]), "The labels hold 0, 128 alone, which seem to be gray levels"),
     (counts_of([0, 85, 170, 255]), "The labels hold 0, 85, 170, 255 alone"),
     (counts_of([1, 2, 3], [1, 2]), "WARNING: no label holds 0, which is background: the classes "
@@ -94,8 +95,8 @@ def test_labels_that_are_right(counts, options):
 def test_names_without_the_background_are_noticed():
     assert what_is_said(counts_of([0, 1, 2]), ["cat", "dog"]) == [
         "1 label(s) hold values beyond the 2 classes (0..1): 2 in 0.png; if the class names lack "
-        "the background (the first is cat), put it in front of them; else correct the labels, the "
-        "class names or IGNORE_LABEL."]
+        "the background (the first is cat), write background in front of them; else correct "
+        "the labels, the class names or IGNORE_LABEL."]
     assert what_is_said(counts_of([0, 1, 2, 3]), ["background", "dog"]) == [
         "1 label(s) hold values beyond the 2 classes (0..1): 2, 3 in 0.png; correct the labels, "
         "the class names or IGNORE_LABEL."]

@@ -18,6 +18,10 @@ def test_pairs_that_are_taken_for_each_other():
     assert mirrored.find_confused_pairs(confusion) == [(1, 2)]
     missed = np.array([[900, 0, 0], [60, 20, 20], [60, 20, 20]])  # mostly not found at all
     assert mirrored.find_confused_pairs(missed) == []
+    untrained = np.array([[300, 300, 400], [2, 20, 30], [2, 25, 25]])  # found nearly everywhere
+    assert mirrored.find_confused_pairs(untrained) == []
+    with_background = np.array([[600, 400, 0], [40, 60, 0], [0, 0, 9]])
+    assert mirrored.find_confused_pairs(with_background) == []
 
 
 def test_warnings(capsys):
