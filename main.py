@@ -5,7 +5,7 @@
 Edit the constants below for your own images (docs/settings.md explains them). Reads IMAGE_DIR and
 LABEL_DIR. Leaves in OUTPUT_DIR model.keras (the epoch with the best validation mean IoU),
 model.json (what the later scripts need to know), history.csv, curves.png and predictions.png.
-Then run tflite_convert.py and tflite_test.py.
+Then run tflite_convert.py and tflite_test.py. The loss stands below the constants: dice_loss.
 """
 
 import time

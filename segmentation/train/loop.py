@@ -1,8 +1,6 @@
 """The training loop: the epochs of one phase, step by step."""
 
 import math
-import signal
-import threading
 import time
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -15,6 +13,7 @@ from device.errors import InputError, list_names
 from device.progress import Progress
 from segmentation.data.batches import count_steps, epoch_order
 from segmentation.train.devices import stream, synchronize
+from segmentation.train.interrupt import catch_interrupt
 
 
 class Phase(NamedTuple):
@@ -159,28 +158,6 @@ def not_finite(value, data, batch_size, options, epoch, number):
     return InputError(f"The loss is {value} in epoch {epoch + 1}, batch {number + 1}, with the "
                       f"{len(names)} image(s) {list_names(names)}: look at them and their labels, "
                       f"or lower LEARNING_RATE. The best model so far is kept.")
-
-
-@contextmanager
-def catch_interrupt():
-    """Gives a list that is no longer empty once Ctrl-C was pressed; the second one interrupts."""
-    interrupts = []
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupts
-        return
-
-    def handle_interrupt(number, frame):
-        """Notes the first Ctrl-C; the second one interrupts."""
-        if interrupts:
-            raise KeyboardInterrupt
-        interrupts.append(number)
-        print("\nCtrl-C: ending after this batch; once more to end at once.", flush=True)
-
-    before = signal.signal(signal.SIGINT, handle_interrupt)
-    try:
-        yield interrupts
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def assign_all(variables, arrays):
