@@ -27,17 +27,13 @@ def count_classes(confusion):
     return np.stack([np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)])
 
 
-def iou_per_class(confusion):
-    """Computes intersection over union of each class, float64 (num_classes,), 0..1.
+def iou_of_counts(counts):
+    """Computes intersection over union of each class, float64 (..., num_classes), 0..1.
 
     NaN marks a class that is neither in the labels nor in the predictions: it is left out of
     means, because 0 or 1 would both be wrong.
+    Args: counts (..., 3, num_classes), see count_classes.
     """
-    return iou_of_counts(count_classes(confusion))
-
-
-def iou_of_counts(counts):
-    """Computes the IoU of correct, true, predicted pixels (..., 3, classes); see iou_per_class."""
     correct, true, predicted = (counts[..., index, :] for index in range(3))
     return _ratio(correct, true + predicted - correct)
 

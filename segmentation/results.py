@@ -52,7 +52,7 @@ def draw_curves(path, history, class_names, class_weights):
     epochs = [row["epoch"] for row in history]
     left.plot(epochs, [row["loss"] for row in history], color="black")
     left.set(xlabel="epoch", ylabel="training loss", ylim=(0, None), title="Loss")
-    colors, labels = class_colors(len(class_names)) / 255, name_classes(class_names)
+    colors, labels = class_colors(len(class_names)) / 255, drawable_names(class_names)
     for index in chosen:
         iou = [row[f"iou {class_names[index]}"] for row in history]
         right.plot(epochs, [np.nan if value is None else value for value in iou],
@@ -80,7 +80,7 @@ def draw_confusion(path, confusion, class_names):
     true = confusion.sum(axis=1, keepdims=True)
     percent = 100 * np.divide(confusion, true, out=np.zeros(confusion.shape), where=true > 0)
     percent = percent[np.ix_(chosen, chosen)]
-    labels = name_classes(class_names)
+    labels = drawable_names(class_names)
     names = [labels[index] for index in chosen]
     side = 3 + 0.5 * len(chosen)
     figure, axes = make_figure((side, side))
@@ -96,7 +96,7 @@ def draw_confusion(path, confusion, class_names):
     save_figure(path, figure)
 
 
-def name_classes(class_names):
+def drawable_names(class_names):
     """Returns the class names as matplotlib can draw them: short, or "class 3" for other letters.
 
     A $ is escaped: it would start a formula.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segmentation.labeling.keys import format_key_table
+from segmentation.labeling.keys import GROUPS, KEYS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -98,7 +98,17 @@ def test_settings_name_every_constant_and_its_default():
                 assert ast.literal_eval(default[1]) == value, f"{name}: {constant}"
 
 
+def format_key_table():
+    """Returns the table of keys in Markdown."""
+    lines = []
+    for title, group in GROUPS.items():
+        lines.append(f"| **{title}** | |")
+        lines += [f"| {shown} | {text} |" for shown, _, _, text in group]
+    return "\n".join(["| key or mouse | what it does |", "|---|---|", *lines])
+
+
 def test_the_table_of_keys_is_the_windows_own():
+    assert format_key_table().count("\n") == len(KEYS) + len(GROUPS) + 1
     assert format_key_table() in read(ROOT / "docs/labeling.md")
 
 

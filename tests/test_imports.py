@@ -1,6 +1,7 @@
 """Holds the direction of imports: scripts -> get_model, import_data -> segmentation -> device."""
 
 import ast
+import functools
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,13 +18,20 @@ def list_modules():
             for path in paths}
 
 
+@functools.cache
+def list_nodes(path):
+    """Returns all nodes of a file's code that import something."""
+    return [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, (ast.Import, ast.ImportFrom))]
+
+
 def list_imports(path, modules):
     """Returns the names of all modules that a file imports, wherever in it."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in list_nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+        else:
             whole = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= whole & set(modules) or {node.module}
     return found

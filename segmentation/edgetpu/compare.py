@@ -8,12 +8,7 @@ import json
 from segmentation.edgetpu.evidence import COMPILED_OP, find_mapped
 from segmentation.edgetpu.rules import judge_graph
 from segmentation.edgetpu.sizes import fits, largest_output
-from segmentation.edgetpu.tflite_file import (
-    damage_as_input_error,
-    read_bytes,
-    read_model,
-    view_graph,
-)
+from segmentation.edgetpu.tflite_file import open_file
 
 
 def compare(model, compiled):
@@ -31,10 +26,7 @@ def compare(model, compiled):
 
 def open_ops(model):
     """Returns all operations of a .tflite, with their findings."""
-    data = read_bytes(model)
-    with damage_as_input_error():
-        flat = read_model(data)
-        graphs = [view_graph(graph, flat) for graph in flat.subgraphs]
+    _, _, graphs = open_file(model)
     for graph in graphs:
         judge_graph(graph)
     return [op for graph in graphs for op in graph.ops]

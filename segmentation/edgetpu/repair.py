@@ -13,11 +13,9 @@ from segmentation.edgetpu.tflite_file import (
     fused_name,
     load_schema,
     op_name,
-    read_bytes,
-    read_model,
+    open_file,
     to_ints,
     to_text,
-    view_graph,
 )
 
 CLAMPS = {"RELU": (0, None), "RELU6": (0, 6), "RELU_N1_TO_1": (-1, 1)}  # lowest, highest value
@@ -64,10 +62,8 @@ def unfuse_activations(data):
     Returns: the new bytes, or the same where nothing is to be done.
     Raises: InputError where the file is damaged or no .tflite.
     """
-    data = read_bytes(data)
+    data, model, views = open_file(data)
     with damage_as_input_error():
-        model = read_model(data)
-        views = [view_graph(graph, model) for graph in model.subgraphs]
         lowered = [unfuse_subgraph(graph, view, model)
                    for graph, view in zip(model.subgraphs, views)]
         dropped = drop_unused_codes(model)

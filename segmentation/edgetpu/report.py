@@ -14,15 +14,7 @@ from segmentation.edgetpu.kinds import is_tolerable
 from segmentation.edgetpu.repair import unfuse_activations
 from segmentation.edgetpu.rules import judge_compiled_graph, judge_graph
 from segmentation.edgetpu.sizes import largest_output
-from segmentation.edgetpu.tflite_file import (
-    Finding,
-    buffer_bytes,
-    damage_as_input_error,
-    op_name,
-    read_bytes,
-    read_model,
-    view_graph,
-)
+from segmentation.edgetpu.tflite_file import Finding, buffer_bytes, op_name, open_file
 
 WIDTH = 100  # columns of the printed report
 EXIT_CODES = {"REFUSED": 1, "CPU": 2, "RISK": 0, "OK": 0}
@@ -121,11 +113,8 @@ def check_model(model):
         streamed_bytes_estimate and time_estimate (see estimate.estimate_time).
     Raises: InputError where there is no such file, or it is empty, damaged or no .tflite.
     """
-    data = read_bytes(model)
-    with damage_as_input_error():
-        flat = read_model(data)
-        graphs = [view_graph(graph, flat) for graph in flat.subgraphs]
-        parameter_bytes = count_parameter_bytes(flat)
+    data, flat, graphs = open_file(model)
+    parameter_bytes = count_parameter_bytes(flat)
     ops = [op for graph in graphs for op in graph.ops]
     is_compiled = any(op.name == COMPILED_OP for op in ops)
     for graph in graphs:

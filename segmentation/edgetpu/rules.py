@@ -1,4 +1,4 @@
-"""The rules of the check: what the Edge TPU's compiler does with an operation, why, and whence.
+"""The rules of the check: what the Edge TPU's compiler does with an operation, and why.
 
 The rules stand in kinds.py and sizes.py; what lies behind an operation on the CPU in partition.py.
 """

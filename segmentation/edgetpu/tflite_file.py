@@ -280,6 +280,18 @@ def view_graph(graph, model):
     )
 
 
+def open_file(model):
+    """Reads a .tflite, from a path or from bytes.
+
+    Returns: its bytes, its ModelT, and a Graph for each subgraph.
+    Raises: InputError where there is no such file, or it is empty, damaged or no .tflite.
+    """
+    data = read_bytes(model)
+    with damage_as_input_error():
+        flat = read_model(data)
+        return data, flat, [view_graph(graph, flat) for graph in flat.subgraphs]
+
+
 def fused_name(op):
     """Returns the name of the activation fused into an operation ("NONE", "RELU", ...)."""
     return enum_names("ActivationFunctionType").get(op.option("fusedActivationFunction", 0), "?")

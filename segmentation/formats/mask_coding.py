@@ -15,7 +15,7 @@ from segmentation.formats.reading import FormatError, damage_as_sentence
 UNKNOWN_SHARE = 0.05  # of pixels whose color the table lacks; more, and the table is not theirs
 
 
-class Held(NamedTuple):
+class Content(NamedTuple):
     """What one mask holds: its Counts, whether they are colors, its palette, (height, width)."""
 
     counts: Counts
@@ -39,9 +39,9 @@ class Coding(NamedTuple):
     is_soft: bool
     remarks: list
 
-    def count(self, held):
+    def count(self, content):
         """Returns the Counts of a mask, of colors where the set is read by color."""
-        return _as_colors(held) if self.by_color else held.counts
+        return _as_colors(content) if self.by_color else content.counts
 
     def read(self, path):
         """Returns the position in values of each pixel of a mask: uint8 (height, width)."""
@@ -53,11 +53,11 @@ class Coding(NamedTuple):
             return assign(array, self.values, self.by_color, self.is_soft)
 
 
-def hold(path):
+def count_content(path):
     """Returns what a mask holds; see read_mask for what is raised."""
     with damage_as_sentence(path):
         mask = read_numbers(path)
-        return Held(count_kinds(path, mask.array), mask.array.ndim == 3, mask.palette,
+        return Content(count_kinds(path, mask.array), mask.array.ndim == 3, mask.palette,
                     mask.array.shape[:2])
 
 
@@ -70,16 +70,17 @@ def read_numbers(path):
     return mask
 
 
-def find_coding(paths, held, table, class_names):
+def find_coding(paths, contents, table, class_names):
     """Finds out how masks write their classes.
 
-    Args: paths of the masks; held, the Held of each; table, a mask_tables.Table or None;
+    Args: paths of the masks; contents, the Content of each; table, a mask_tables.Table or None;
         class_names, CLASS_NAMES or None: they name numbers that nothing else names.
     Raises: FormatError where they are no masks, or hold too many classes.
     """
-    by_color = any(one.is_color for one in held) or _differ(held) or _names_colors(table, held)
-    has_palette = any(one.palette is not None for one in held) and not by_color
-    total = add_counts([_as_colors(one) if by_color else one.counts for one in held])
+    by_color = (any(one.is_color for one in contents) or _differ(contents)
+                or _names_colors(table, contents))
+    has_palette = any(one.palette is not None for one in contents) and not by_color
+    total = add_counts([_as_colors(one) if by_color else one.counts for one in contents])
     is_lossy = any(path.suffix.lower() in LOSSY for path in paths)
     values, is_soft = _choose_values(total, table, by_color, is_lossy, has_palette)
     names = _name_values(values, table, by_color, is_soft, has_palette,
@@ -94,25 +95,26 @@ def find_coding(paths, held, table, class_names):
                   by_color, is_soft, remarks)
 
 
-def _differ(held):
+def _differ(contents):
     """Whether palettes give a number different colors, or a color different numbers."""
-    pairs = {(value, tuple(color)) for one in held if one.palette is not None
+    pairs = {(value, tuple(color)) for one in contents if one.palette is not None
              for value, color in zip(one.counts.values.tolist(),
                                      one.palette[one.counts.values].tolist())}
     numbers, colors = {value for value, _ in pairs}, {color for _, color in pairs}
-    return len(pairs) > min(len(numbers), len(colors)) and len(held) > 1
+    return len(pairs) > min(len(numbers), len(colors)) and len(contents) > 1
 
 
-def _names_colors(table, held):
+def _names_colors(table, contents):
     """Whether a table names the colors of all palettes, which are safer than their numbers."""
     return bool(table and table.colors) and all(
-        one.palette is not None and all(tuple(color) in table.colors for color in
-                                        one.palette[one.counts.values].tolist()) for one in held)
+        one.palette is not None
+        and all(tuple(color) in table.colors for color in one.palette[one.counts.values].tolist())
+        for one in contents)
 
 
-def _as_colors(held):
+def _as_colors(content):
     """Returns the Counts of numbers as those of their colors, gray where there is no palette."""
-    counts, is_color, palette, _ = held
+    counts, is_color, palette, _ = content
     if is_color:
         return counts
     if palette is not None:

@@ -36,7 +36,9 @@ class Mask(NamedTuple):
 
 
 def read_mask(path):
-    """Reads a mask upright; three equal channels are one, alpha counts where RGB is flat.
+    """Reads a mask upright.
+
+    Three equal channels are read as one. Where the whole picture has one color, alpha is the mask.
 
     Returns: Mask, with the palette where the file's numbers have one.
     Raises: FormatError or FileError for a file that can't be used.

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from device.errors import InputError, collect_or_raise, list_names
-from segmentation.formats.mask_coding import find_coding, hold
+from segmentation.formats.mask_coding import count_content, find_coding
 from segmentation.formats.mask_names import choose_kind, find_mask_classes, pair_masks, split_pool
 from segmentation.formats.mask_tables import find_table
 from segmentation.formats.pictures import Pictures
@@ -38,13 +38,13 @@ def find_masks(source, pictures, suffix, class_names, errors):
     paths = [path for group in groups.values() for path, _ in group]
     source.used |= {path.resolve() for path in masks}
     try:
-        held = _hold_all(paths)
-        coding = find_coding(paths, held, find_table(source), class_names)
+        contents = _count_all(paths)
+        coding = find_coding(paths, contents, find_table(source), class_names)
         classes = find_mask_classes(groups, source.folder, len(coding.values) <= 2)
-        held = dict(zip(paths, held))
+        contents = dict(zip(paths, contents))
         overlaps = {}
-        records = (_records_by_class(groups, classes, held, coding, overlaps) if classes
-                   else _whole_records(groups, held, coding))
+        records = (_records_by_class(groups, classes, contents, coding, overlaps) if classes
+                   else _whole_records(groups, contents, coding))
     except InputError as error:
         errors += str(error).splitlines()
         return Found(KIND, paths, []), pictures
@@ -72,21 +72,21 @@ def _pair(pictures, masks, suffix):
     return pictures, *pair_masks(pictures, masks, suffix)
 
 
-def _hold_all(paths):
-    """Returns the Held of each mask; raises InputError of all that can't be read."""
+def _count_all(paths):
+    """Returns the Content of each mask; raises InputError of all that can't be read."""
     def read(index):
         """Reads one mask; returns a sentence where that fails."""
         try:
-            return hold(paths[index])
+            return count_content(paths[index])
         except InputError as error:
             return str(error)
 
-    held = in_parallel(read, len(paths), "Reading masks")
-    collect_or_raise([one for one in held if isinstance(one, str)])
-    return held
+    contents = in_parallel(read, len(paths), "Reading masks")
+    collect_or_raise([one for one in contents if isinstance(one, str)])
+    return contents
 
 
-def _whole_records(groups, held, coding):
+def _whole_records(groups, contents, coding):
     """Returns a Record for each picture whose one mask holds all of its classes."""
     several = {picture: group for picture, group in groups.items() if len(group) > 1}
     if several:
@@ -96,10 +96,10 @@ def _whole_records(groups, held, coding):
                           f"no classes: set SUFFIX to what the right ones end with.")
     records = []
     for picture, ((path, _),) in groups.items():
-        values = coding.count(held[path]).values
+        values = coding.count(contents[path]).values
         classes = Counter(name for value, name in zip(coding.values, coding.names)
                           if value in values)
-        records.append(Record(path, [picture.name], held[path].size,
+        records.append(Record(path, [picture.name], contents[path].size,
                               partial(_load_whole, path, coding), classes, picture=picture))
     return records
 
@@ -108,7 +108,7 @@ def _load_whole(path, coding, size):
     return Indices(coding.read(path), coding.names)
 
 
-def _records_by_class(groups, classes, held, coding, overlaps):
+def _records_by_class(groups, classes, contents, coding, overlaps):
     """Returns a Record for each picture that has one mask a class or an object.
 
     Args: overlaps, dict to which each picture's are added when it is drawn.
@@ -120,12 +120,12 @@ def _records_by_class(groups, classes, held, coding, overlaps):
                           f"kind.")
     records = []
     for picture, group in groups.items():
-        sizes = {held[path].size for path, _ in group}
+        sizes = {contents[path].size for path, _ in group}
         if len(sizes) > 1:
             raise FormatError(f"The masks of {picture.name} have different sizes: "
                               f"{list_names(path.name for path, _ in group)}; export them again.")
         masks = [(path, classes[path]) for path, _ in group]
-        counts = Counter(name for path, name in masks if held[path].counts.values.any())
+        counts = Counter(name for path, name in masks if contents[path].counts.values.any())
         records.append(Record(masks[0][0], [picture.name], sizes.pop(),
                               partial(_load_by_class, masks, coding, picture, overlaps),
                               counts, is_background=True, picture=picture))

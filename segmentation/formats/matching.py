@@ -49,15 +49,15 @@ def match_records(found, pictures, errors, remarks):
                       f"{list_names(unclear)}; set SOURCE and IMAGE_DIR to one of the folders.")
     if lone and not jobs and not unclear:
         errors.append(f"None of the {len(lone)} labels has its picture in {pictures.folder} "
-                      f"({len(pictures.paths)} pictures): {list_names(_call(lone))}; correct "
-                      f"IMAGE_DIR.")
+                      f"({len(pictures.paths)} pictures): {list_names(_first_names(lone))}; "
+                      f"correct IMAGE_DIR.")
     elif lone:
         remarks.append(f"{len(lone)} label(s) have no picture in {pictures.folder} and are left "
-                       f"out: {list_names(_call(lone))}.")
+                       f"out: {list_names(_first_names(lone))}.")
     return _choose_one(jobs, errors)
 
 
-def _call(records):
+def _first_names(records):
     return sorted(str(record.names[0]) for record in records)
 
 
@@ -145,7 +145,8 @@ def fit_labels(jobs, states, labels_turned, errors, remarks):
         fit = _fit(size, state, labels_turned)
         fits.append(fit)
         if fit is None:
-            misfits.append(f"{job.picture.name} ({_say(size)}, the picture {_say(state.stored)}"
+            misfits.append(f"{job.picture.name} ({_format_size(size)}, the picture "
+                           f"{_format_size(state.stored)}"
                            f"{', turned by EXIF' if state.orientation > 1 else ''})")
         elif state.orientation > 1 and job.record and (size is None
                                                        or state.stored == state.upright):
@@ -174,5 +175,5 @@ def _fit(size, state, labels_turned):
     return {state.upright: upright, state.stored: stored}.get(size)
 
 
-def _say(size):
+def _format_size(size):
     return f"{size[1]} x {size[0]}"

@@ -255,7 +255,7 @@ def split_outlier_channels(stage, folded, unclamped, max_abs):
     kernel, bias = folded[FIRST_CONVOLUTION]
     depthwise, depthwise_bias = folded[f"{FIRST_BLOCK}_depthwise"]
     projection, projection_bias = folded[f"{FIRST_BLOCK}_project"]
-    # Of inputs in [-1, 1] no sum is larger than this; ReLU6 makes 0 of it.
+    # Inputs in [-1, 1] give no larger sum than this, and where it is below 0 ReLU6 gives 0.
     dead = list(np.flatnonzero(np.abs(kernel).sum((0, 1, 2)) + bias <= 0))
     copies = count_copies(rounding_errors(stage, folded, unclamped), dead)
     # A dead channel is constant behind the depthwise convolution: its share moves into the bias.

@@ -70,12 +70,3 @@ def format_help():
         column = columns[0 if len(columns[0]) + len(group) / 2 < count / 2 else 1]
         column += [(title, None), *((shown, text) for shown, _, _, text in group), ("", None)]
     return columns
-
-
-def format_key_table():
-    """Returns the table of keys in Markdown, for docs/labeling.md."""
-    lines = []
-    for title, group in GROUPS.items():
-        lines.append(f"| **{title}** | |")
-        lines += [f"| {shown} | {text} |" for shown, _, _, text in group]
-    return "\n".join(["| key or mouse | what it does |", "|---|---|", *lines])

@@ -20,7 +20,7 @@ def test_confusion_matrix_counts_truth_by_row_and_leaves_out_the_ignore_label():
 
 def test_iou_by_hand():
     confusion = np.array([[6, 2, 0, 0], [1, 3, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
-    iou = metrics.iou_per_class(confusion)
+    iou = metrics.iou_of_counts(metrics.count_classes(confusion))
     assert np.allclose(iou[:2], [6 / 9, 3 / 6])
     assert np.isnan(iou[2:]).all()
     assert np.isclose(metrics.mean_iou(iou), (6 / 9 + 3 / 6) / 2)

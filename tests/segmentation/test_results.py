@@ -42,7 +42,7 @@ def test_confusion_matrix_is_drawn(tmp_path, count):
 
 def test_names_of_any_letters_are_drawn_without_a_warning(tmp_path):
     names = ["sky", "\u9ce5", "\u00e9l\u00e9phant", "$a_b$ {", "x" * 60]
-    assert results.name_classes(names)[:2] == ["sky", "class 1"]
+    assert results.drawable_names(names)[:2] == ["sky", "class 1"]
     history = [{"epoch": 1, "loss": 1, "mean_iou": 0.5} | {f"iou {name}": 0.5 for name in names}]
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # "Glyph missing from font"

@@ -1,19 +1,14 @@
 """Tests of segmentation/labeling/keys.py, with matplotlib's events on the Agg canvas."""
 
-from pathlib import Path
-
 from labeling.hand import press_key
 from segmentation.labeling.actions import ACTIONS, WITH_KEY
-from segmentation.labeling.keys import GROUPS, KEYS, format_key_table
-
-ROOT = Path(__file__).resolve().parents[3]
+from segmentation.labeling.keys import KEYS
 
 
 def test_keys_are_single_and_have_actions():
     keys = [key for _, keys, _, _ in KEYS for key in keys]
     assert len(keys) == len(set(keys))
     assert {action for _, _, action, _ in KEYS if action} == {*ACTIONS, *WITH_KEY}
-    assert format_key_table().count("\n") == len(KEYS) + len(GROUPS) + 1
 
 
 def test_every_action_is_a_sentence_or_works_on_a_new_window(window):
@@ -29,8 +24,3 @@ def test_matplotlibs_own_keys_are_off(window):
     assert window.axes.get_xscale() == before[0] == "linear"
     registered = window.figure.canvas.callbacks.callbacks["key_press_event"]
     assert before[1] not in registered
-
-
-def test_the_table_in_the_docs_is_the_window_s_own():
-    text = (ROOT / "docs" / "labeling.md").read_text(encoding="utf-8")
-    assert format_key_table() in text
