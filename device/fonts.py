@@ -8,10 +8,11 @@ from PIL import Image, ImageDraw, ImageFont
 FONT_FILES = (  # of the system, where Pillow looks for them; Pillow's own font knows Latin only
     "NotoSansCJK-Regular.ttc", "NotoSans-Regular.ttf", "DejaVuSans.ttf", "msyh.ttc", "meiryo.ttc",
     "malgun.ttf", "arial.ttf", "Arial Unicode.ttf", "PingFang.ttc")
+FONT_SIZE = 14  # pixels
 CELL = 24  # pixels of a square in which a letter is tried
 
 
-def load_font(size=14):
+def load_font(size=FONT_SIZE):
     """Returns Pillow's font of a size in pixels; before Pillow 10.1 it has one small size only."""
     try:
         return ImageFont.load_default(size)
@@ -20,15 +21,15 @@ def load_font(size=14):
 
 
 @functools.lru_cache(8)
-def choose_font(names, size=14):
+def choose_font(names):
     """Returns a font and the names as it can draw them.
 
     That is a font with all their letters; or Pillow's own and "class 3" in place of a name that it
     lacks letters of, which is said once.
     Args: names, tuple of texts.
     """
-    own = load_font(size)
-    for font in (own, *_load_files(size)):
+    own = load_font()
+    for font in (own, *_load_files()):
         if all(has_letters(font, name) for name in names):
             return font, names
     drawn = tuple(name if has_letters(own, name) else f"class {index}"
@@ -55,9 +56,9 @@ def _draw(font, letter):
     return image.tobytes()
 
 
-def _load_files(size):
+def _load_files():
     for name in FONT_FILES:
         try:
-            yield ImageFont.truetype(name, size)
+            yield ImageFont.truetype(name, FONT_SIZE)
         except OSError:  # it is not installed
             continue

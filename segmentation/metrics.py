@@ -82,15 +82,15 @@ def selection_score(metrics):
 # ---- intervals -------------------------------------------------------------------------------
 
 
-def bootstrap_mean_iou(counts, seed=0):
+def bootstrap_mean_iou(counts):
     """Computes the mean IoU of DRAWS draws of as many images, with replacement.
 
-    The same seed and number of images give the same draws, so that two models' results can be
+    The same number of images gives the same draws, so that two models' results can be
     subtracted (Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapters 6 and 13).
     Args: counts int (images, 3, classes), see count_classes.
     Returns: float64 (DRAWS,).
     """
-    random, images = np.random.default_rng(seed), len(counts)
+    random, images = np.random.default_rng(0), len(counts)
     flat = np.asarray(counts, np.float64).reshape(images, -1)
     times = np.concatenate([random.multinomial(images, np.full(images, 1 / images), 100) @ flat
                             for _ in range(DRAWS // 100)])
