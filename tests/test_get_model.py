@@ -80,6 +80,7 @@ def test_weights_file_is_the_pretrained_network(shared):
     assert (kernel == reference.get_layer("block_13_expand").get_weights()[0]).all()
 
 
+@pytest.mark.slow
 def test_keras_own_h5_names_are_read_too(tmp_path):
     network = keras.applications.MobileNetV2(
         input_shape=(224, 224, 3), include_top=False, weights=None)
@@ -128,6 +129,7 @@ def test_random_encoder_moves_its_batch_normalization():
     assert (layer.moving_mean.numpy() != before).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filters", [FILTERS, ((16, 8), (12, 8), (8, 4), (8, 4))])
 def test_a_call_without_training_is_inference(filters, tmp_path):
     model = get_model((32, 64), 3, weights=None, decoder_filters=filters)

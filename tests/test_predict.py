@@ -247,6 +247,7 @@ def test_json_lines_are_all_that_standard_output_has(model, monkeypatch, capsys)
     assert "On the CPU" in captured.err and "median of 1" in captured.err
 
 
+@pytest.mark.slow
 def test_a_reader_of_the_lines_who_leaves(model):
     """In a process of its own, as in `python predict.py | head -0`."""
     write_image("a.png", draw_blocks())

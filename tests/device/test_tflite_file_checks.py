@@ -41,6 +41,7 @@ def test_damaged_files_are_checked_without_a_traceback(models, name):
     assert 400 < refused < 900  # the rest changes numbers only
 
 
+@pytest.mark.slow
 def test_damaged_files_end_in_a_sentence(models, tmp_path):
     """In a process of its own, since what is not found beforehand ends Python by a signal."""
     code = """if True:

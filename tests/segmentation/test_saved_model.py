@@ -70,6 +70,7 @@ def test_a_sound_model_comes_back(model, keras_file, tmp_path):
     assert np.array_equal(predict(load_model(tmp_path, INFO)), predict(model))
 
 
+@pytest.mark.slow
 def test_the_other_decoder_comes_back(tmp_path):
     filters = [[8, 8]] * 4
     model = get_model((32, 64), 3, weights=None, decoder_filters=filters)
@@ -106,6 +107,7 @@ def test_an_archive_without_its_weights_is_a_sentence(other, keras_file, tmp_pat
         load_weights(other, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [
     {"class_names": ["a", "b"]}, {"decoder_filters": [[16, 8]] * 4},
     {"decoder_filters": [8, 8, 8, 8]}])
