@@ -43,13 +43,13 @@ TIMED_TURNS = 5
 ANSWER = "seconds: "
 
 
-def train_one(name, way, seed, output):
-    """Trains one set in one way with one seed, in this process."""
+def train_one(name, way, seed, output, **constants):
+    """Trains one set in one way with one seed, in this process; further constants by name."""
     import get_model
     import main
     from segmentation.train import run
 
-    choose_set(name, output, SEED=seed, MEMORY_LIMIT_GB=8, **WAYS[way])
+    choose_set(name, output, SEED=seed, MEMORY_LIMIT_GB=8, **WAYS[way], **constants)
     if way != "default":
         run.make_feature_function = float_features
         run.choose_training_dtype = lambda: "float32"

@@ -6,7 +6,8 @@ All ways train the same decoder on the same random features (time depends neithe
 nor on the weights) with the same Adam, and take turns, so that other work on the machine slows all
 alike. "Loss by XLA" is how main.py trains. Prints a table in Markdown: for the default and the
 tutorial's decoder medians of seconds a step and of CPU seconds of all cores, and the CPU's ratio to
-the first way.
+the first way. Below it the floor of the default decoder's step: its multiply-accumulates at the
+rate of one large convolution on this machine, and how many times that the step takes.
 """
 
 import contextlib
@@ -90,8 +91,56 @@ def measure(ways):
     return times[WARM_UP:]
 
 
+def count_step_products(decoder):
+    """Returns the multiply-accumulates of a training step of the default decoder, for one image.
+
+    Each convolution runs forward and gives the gradients by its kernel and by its input; those of
+    the encoder's feature maps are constants, so the convolutions that read them need no gradient by
+    their input. Of a 3x3 kernel behind a nearest resize to double size 4 products a pixel and
+    channel are counted, not 9; see fast_decoder._resize_and_convolve.
+    """
+    products = 0
+    for layer in decoder.layers:
+        if not hasattr(layer, "kernel"):
+            continue
+        height, width = (layer.input if layer.name == "logits" else layer.output).shape[1:3]
+        taps = layer.kernel.shape[0] * layer.kernel.shape[1]
+        values = int(np.prod(layer.kernel.shape)) / taps  # channels in * channels out
+        if layer.name.startswith("convolve_"):
+            skip = decoder.get_layer(layer.name.replace("convolve_", "relu_skip_")).output.shape[3]
+            skip_share = skip / layer.kernel.shape[2]
+            taps = taps * skip_share + 4 * (1 - skip_share)
+        passes = 2 if layer.name.startswith("reduce_") else 3
+        products += passes * height * width * taps * values
+    return products
+
+
+def measure_rate(dtype):
+    """Returns multiply-accumulates a second of one large convolution, in a dtype, all cores."""
+    size, channels = (main.BATCH_SIZE, 64, 80), 128
+    images = tf.ones((*size, channels), dtype)
+    kernel = tf.ones((3, 3, channels, channels), dtype)
+    convolve = tf.function(lambda: tf.nn.conv2d(images, kernel, 1, "SAME"))
+    seconds = []
+    for _ in range(WARM_UP + STEPS):
+        start = time.perf_counter()
+        convolve().numpy()
+        seconds.append(time.perf_counter() - start)
+    return np.prod(size) * 9 * channels**2 / np.median(seconds[WARM_UP:])
+
+
+def print_floor(seconds, dtype):
+    """Prints the default decoder's floor, and how many times that a step of so many seconds is."""
+    decoder = get_model(IMAGE_SIZE, CLASSES, None, main.DECODER_FILTERS).get_layer("decoder")
+    products, rate = main.BATCH_SIZE * count_step_products(decoder), measure_rate(dtype)
+    print(f"{dtype}: {products / 1e9:.1f} billion products a step at {rate / 1e9:.0f} billion a "
+          f"second take {products / rate:.3f} s; the step takes {seconds * rate / products:.1f} "
+          f"times that.", flush=True)
+
+
 def print_table():
     """Measures all ways with both decoders and prints the table."""
+    floors = []
     print(f"{IMAGE_SIZE[0]}x{IMAGE_SIZE[1]}, {CLASSES} classes, batch {main.BATCH_SIZE}, "
           f"medians of {STEPS} steps\n")
     print("| decoder | way | seconds a step | CPU seconds | ratio of CPU |\n|---|---|---|---|---|")
@@ -100,6 +149,11 @@ def print_table():
         for way, (seconds, cpu) in zip(WAYS, medians):
             print(f"| {title} | {way} | {seconds:.3f} | {cpu:.3f} | {cpu / medians[0, 1]:.2f} |",
                   flush=True)
+            if title == "default" and way.startswith("fast_decoder"):
+                floors.append((seconds, WAYS[way][1]))
+    print()
+    for seconds, dtype in floors:
+        print_floor(seconds, dtype)
 
 
 if __name__ == "__main__":
