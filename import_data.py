@@ -117,7 +117,7 @@ def load_data(settings, errors=()):
 
     print(f"{len(pairs)} training and {len(validation_pairs)} validation images, "
           f"{len(class_names)} classes")
-    pixel_counts, class_weights = weigh_classes(decoded.labels, class_names, settings)
+    pixel_counts, class_weights = print_class_table(decoded.labels, class_names, settings)
     print("\n".join(notes), end="\n" if notes else "")
     data = {"images": decoded.images, "labels": decoded.labels, "class_weights": class_weights,
             "pixel_counts": pixel_counts, "validation_images": validation.images,
@@ -260,8 +260,8 @@ def read_both(pairs, validation_pairs, decoding, settings, errors):
     return sets
 
 
-def weigh_classes(labels, class_names, settings):
-    """Returns each class's pixels and weight (classes,), printed as the table of classes."""
+def print_class_table(labels, class_names, settings):
+    """Prints the table of classes; returns the pixels and the weight of each, two (classes,)."""
     pixel_counts = count_pixels(labels, len(class_names))
     class_weights = scale_class_weights(
         compute_class_weights(pixel_counts, settings.class_weight_power), class_names,

@@ -14,7 +14,7 @@ MAX_BANDS = 4  # of a picture that can be turned into RGB; the fourth, alpha, is
 def holds_wide_pixels(path):
     """Returns whether a file is a PNG or TIFF of more than 8 bits a channel; False if unreadable.
 
-    Few bytes are read of files that are neither, because every image of a large set is asked.
+    Of other files a few bytes are read only, because each image of a large set is looked at.
     """
     try:
         with open(path, "rb") as file:

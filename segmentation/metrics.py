@@ -2,7 +2,7 @@
 
 import numpy as np
 
-DRAWS = 1000  # of the validation images, with replacement, for an interval
+BOOTSTRAP_DRAWS = 1000  # of the validation images, with replacement, for an interval
 INTERVAL = (2.5, 97.5)  # percentiles: a 95 % interval
 TABLE_CLASSES = 20  # more classes are shown as the most frequent and the worst ones
 
@@ -44,7 +44,7 @@ def _ratio(part, whole):
 
 
 def mean_iou(iou):
-    """Means the IoU over the classes that occur, along the last axis; NaN where none does."""
+    """Averages the IoU over the classes that occur, along the last axis; NaN where none does."""
     occurs = ~np.isnan(iou)
     return _ratio(np.where(occurs, iou, 0).sum(axis=-1), occurs.sum(axis=-1))
 
@@ -83,18 +83,18 @@ def selection_score(metrics):
 
 
 def bootstrap_mean_iou(counts):
-    """Computes the mean IoU of DRAWS draws of as many images, with replacement.
+    """Computes the mean IoU of BOOTSTRAP_DRAWS draws of as many images, with replacement.
 
     The same number of images gives the same draws, so that two models' results can be
     subtracted (Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapters 6 and 13).
     Args: counts int (images, 3, classes), see count_classes.
-    Returns: float64 (DRAWS,).
+    Returns: float64 (BOOTSTRAP_DRAWS,).
     """
     random, images = np.random.default_rng(0), len(counts)
     flat = np.asarray(counts, np.float64).reshape(images, -1)
     times = np.concatenate([random.multinomial(images, np.full(images, 1 / images), 100) @ flat
-                            for _ in range(DRAWS // 100)])
-    return mean_iou(iou_of_counts(times.reshape(DRAWS, *counts.shape[1:])))
+                            for _ in range(BOOTSTRAP_DRAWS // 100)])
+    return mean_iou(iou_of_counts(times.reshape(BOOTSTRAP_DRAWS, *counts.shape[1:])))
 
 
 def interval(values):

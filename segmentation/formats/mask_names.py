@@ -76,8 +76,8 @@ def pair_masks(pictures, masks, suffix=None):
 def choose_kind(groups):
     """Keeps of several kinds of masks of a picture the one that holds classes.
 
-    Those are known kinds, or one mask of the picture's own name beside others for the eye
-    (x.png, x_overlay.png).
+    Known are KINDS, and one mask of the picture's own name beside others that are made to be looked
+    at (x.png, x_overlay.png).
     Returns: groups, and a remark, '' where nothing was passed over.
     """
     beside = {affix[1:] for group in groups.values() for _, affix in group} - {""}

@@ -8,7 +8,7 @@ from tensorflow.lite.python.schema_py_generated import Model
 from device.tflite import invoke_model, run_model
 from segmentation.int8.interpreter import dequantize, open_layers
 
-MIN_UNCLAMPED_SHARE = 0.1  # at least this is divided by: a channel seldom unclamped shifts too far
+MIN_UNCLAMPED_SHARE = 0.1  # divided by if it is less: channels nearly always clamped shift too far
 
 
 def correct_biases(int8_bytes, float_bytes, images):

@@ -187,7 +187,7 @@ def measure_max_abs(activations, matrices):
 
 
 def count_values(stage, encoder, images):
-    """Returns how many values of each channel of a stage the images give, over its channels."""
+    """Returns how many values of a channel the images give, divided by the number of channels."""
     _, height, width, channels = encoder.get_layer(stage.tensors[0]).output.shape
     return len(images) * height * width / channels
 
