@@ -65,3 +65,16 @@ def png_bytes(bits, color_type, size, rows):
     header = struct.pack(">IIBBBBB", *size, bits, color_type, 0, 0, 0)
     return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows))
             + chunk(b"IEND", b""))
+
+
+def coded_pairs(count, size=(16, 24)):
+    """Images whose color tells the label at every pixel, so that a pair can be checked."""
+    labels = np.random.default_rng(1).integers(0, 2, (count, *size), dtype=np.uint8)
+    return np.repeat(labels[..., None] * 150 + 50, 3, axis=3).astype(np.uint8), labels
+
+
+def blobs(count, size=(32, 40)):
+    """Images of a large bright rectangle, class 1, on dark ground."""
+    labels = np.zeros((count, *size), np.uint8)
+    labels[:, 8:26, 10:30] = 1
+    return np.repeat(labels[..., None] * 150 + 50, 3, axis=3).astype(np.uint8), labels
