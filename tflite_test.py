@@ -20,7 +20,7 @@ from device.drawing import color_mask, save_grid
 from device.errors import InputError, run_script
 from device.files import write_json
 from device.images import PADDING_GRAY, PADDING_LABEL
-from device.model_info import TFLITE_FILE, read_model_info
+from device.model_info import IGNORED, TFLITE_FILE, read_model_info
 from device.progress import Progress
 from device.segmenter import Segmenter
 from device.tflite import model_shape, open_model
@@ -131,14 +131,24 @@ def _run_each(run_tiles, images, tile_size):
 
 
 def run_edgetpu(folder, images, tile_size):
-    """Returns what run_int8 does, but on the Edge TPU, or None, None where it is not there."""
-    if DELEGATE is None:
-        return None, None
-    segmenter = Segmenter(folder, DELEGATE, class_bias=CLASS_BIAS)
-    if not segmenter.is_on_edgetpu:
-        return None, None
-    return _run_each(lambda tiles: np.stack([segmenter.run(tile) for tile in tiles]), images,
-                     tile_size)
+    """Returns {"edgetpu": what run_int8 does, but on the Edge TPU}; {} where it is not there."""
+    segmenter = DELEGATE and Segmenter(folder, DELEGATE, class_bias=CLASS_BIAS)
+    if not segmenter or not segmenter.is_on_edgetpu:
+        return {}
+    return {"edgetpu": _run_each(
+        lambda tiles: np.stack([segmenter.run(tile) for tile in tiles]), images, tile_size)}
+
+
+def load_test_images(info):
+    """Returns the images and the labels to measure on.
+
+    Raises: InputError as import_images does, and where all label pixels are ignored.
+    """
+    images, labels = load_validation_images(info)
+    if all((label == IGNORED).all() for label in labels):
+        raise InputError(f"All pixels of the labels in {info['validation_label_dir']} are ignored: "
+                         f"there is nothing to measure on; choose other images.")
+    return images, labels
 
 
 def compare(info, labels, keras_predictions, int8_predictions):
@@ -277,30 +287,29 @@ def main():
     info = find_moved_folders(info, vars(main_script))
     model, interpreter = load_model(folder, info), open_model(folder / TFLITE_FILE)
     check_same_shape(interpreter, info)
-    images, labels = load_validation_images(info)
-    tile_size = tuple(info["image_size"])
-    keras_predictions, keras_seconds = run_keras(
-        model, images, tile_size, info["class_names"])
-    int8_predictions, int8_seconds = run_int8(interpreter, images, tile_size,
-                                              info["class_names"])
-    edgetpu_predictions, edgetpu_seconds = run_edgetpu(folder, images, tile_size)
+    images, labels = load_test_images(info)
+    tile_size, class_names = tuple(info["image_size"]), info["class_names"]
+    runs = {"keras": run_keras(model, images, tile_size, class_names),
+            "int8": run_int8(interpreter, images, tile_size, class_names),
+            **run_edgetpu(folder, images, tile_size)}
+    predictions = {name: masks for name, (masks, _) in runs.items()}
 
-    report = compare(info, labels, keras_predictions, int8_predictions)
-    report["milliseconds_per_image"] = {"keras": 1000 * keras_seconds, "int8": 1000 * int8_seconds}
+    report = compare(info, labels, predictions["keras"], predictions["int8"])
+    report["milliseconds_per_image"] = {name: 1000 * seconds
+                                        for name, (_, seconds) in runs.items()}
     report["bytes"] = {"keras": (folder / "model.keras").stat().st_size,
                        "int8": (folder / TFLITE_FILE).stat().st_size}
-    if edgetpu_predictions is not None:
-        report["edgetpu"] = compare(info, labels, keras_predictions, edgetpu_predictions)["int8"]
-        report["milliseconds_per_image"]["edgetpu"] = 1000 * edgetpu_seconds
+    if "edgetpu" in runs:
+        report["edgetpu"] = measure(info, labels, predictions["edgetpu"]).summarize()
     report["failures"], report["warnings"] = find_failures(report), find_warnings(report)
     if report["failures"]:
         report["losses"] = find_losses(info, model, images, labels)
     write_json(folder / "report.json", report)
-    draw_report(folder / "report.png", info, report, images, labels, keras_predictions,
-                int8_predictions)
+    draw_report(folder / "report.png", info, report, images, labels, predictions["keras"],
+                predictions["int8"])
     print_report(report)
     if BIAS_TABLE:
-        print(format_bias_table(info["class_names"], count_int8_by_bias(
+        print(format_bias_table(class_names, count_int8_by_bias(
             interpreter, images, labels, tile_size), report["int8"]))
     for sentence in report["warnings"]:
         print(f"WARNING: {sentence}")

@@ -60,6 +60,16 @@ def test_another_folder_takes_the_place_of_the_validation_images(folders, monkey
     assert tflite_test.choose_test_set(info)["validation_images"] == ["day/z.png"]
 
 
+def test_labels_that_are_ignored_everywhere_are_refused(folders):
+    info = INFO | {"image_size": [32, 32], "validation_image_dir": str(folders[0]),
+                   "validation_label_dir": str(folders[1]), "validation_images": ["z.png"]}
+    write_pair(folders, "z", [[0, 255]])
+    assert tflite_test.load_test_images(info)[1].shape == (1, 32, 32)
+    write_pair(folders, "z", [[255, 255]])
+    with pytest.raises(InputError, match="are ignored: there is nothing to measure on"):
+        tflite_test.load_test_images(info)
+
+
 def test_limits_give_a_reason_each(predictions, monkeypatch):
     report = tflite_test.compare(INFO, *predictions)
     failures = tflite_test.find_failures(report)
