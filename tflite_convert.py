@@ -19,7 +19,8 @@ from device.errors import InputError, list_names, run_script
 from device.files import write_json, write_whole
 from device.model_info import TFLITE_FILE, read_model_info
 from get_model import load_model
-from import_data import CALIBRATION_FIELDS, find_moved_folders, load_calibration_images
+from import_data import CALIBRATION_FIELDS, load_calibration_images
+from segmentation.data.moved_folders import find_moved_folders
 from segmentation.device_folder import record_hashes, write_device_folder
 from segmentation.edgetpu.compiler import (
     compile_model,

@@ -29,11 +29,11 @@ from get_model import load_model
 from import_data import (
     CALIBRATION_FIELDS,
     VALIDATION_FIELDS,
-    find_moved_folders,
     load_calibration_images,
     load_validation_images,
 )
 from segmentation.bias_table import count_by_bias, format_bias_table
+from segmentation.data.moved_folders import find_moved_folders
 from segmentation.data.pairing import pair_files
 from segmentation.evaluate import make_logit_function, make_predictor
 from segmentation.int8.features import make_feature_function

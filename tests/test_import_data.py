@@ -6,11 +6,10 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from small_sets import read_constants, settings_for, write_pair, write_square_pairs
+from small_sets import settings_for, write_pair, write_square_pairs
 
 from device.errors import InputError
 from import_data import (
-    find_moved_folders,
     import_images,
     load_calibration_images,
     load_data,
@@ -245,35 +244,6 @@ def test_a_validation_folder_that_is_the_training_folder_is_told(folders, capsys
                            VALIDATION_LABEL_DIR=folders[1]))
     assert ("WARNING: 4 of 4 validation images are training images, too (000.png and 000.png, "
             "001.png and 001.png, 002.png and 002.png, ...)") in capsys.readouterr().out
-
-
-def test_images_that_were_moved_are_found_in_main_s_folders(folders, tmp_path, capsys):
-    write_pairs(folders, *[[[0, 1]]] * 3)
-    model = {"image_dir": "/gone/images", "label_dir": "/gone/labels",
-             "training_images": ["a.png", "b.png"], "validation_image_dir": "D:\\images",
-             "validation_label_dir": "D:\\labels", "validation_images": ["c.png"]}
-    constants = read_constants() | {"IMAGE_DIR": str(folders[0]), "LABEL_DIR": str(folders[1])}
-    found = find_moved_folders(model, constants)
-    assert [found[key] for key in ("image_dir", "label_dir")] == [str(path) for path in folders]
-    assert found["validation_image_dir"] == str(folders[0])
-    assert "/gone/images, which model.json names, is not there" in capsys.readouterr().out
-    assert find_moved_folders(found, read_constants()) == found
-    with pytest.raises(InputError, match=r"which model.json names, is not there, and main.py's "
-                                         r"folders do not hold the 2 images that it names \(a\."):
-        find_moved_folders(model, read_constants())
-
-
-def test_folders_of_the_other_system_are_read(folders, monkeypatch):
-    write_pairs(folders, [[0, 1]])
-    monkeypatch.chdir(folders[0].parent)
-    (folders[0].parent / "set").mkdir()
-    for folder in folders:
-        folder.rename(folder.parent / "set" / folder.name)
-    model = {"image_dir": "set\\images", "label_dir": "set\\labels", "training_images": ["a.png"]}
-    assert find_moved_folders(model, read_constants())["image_dir"] == "set/images"
-
-
-# ---- folders as other tools leave them -------------------------------------------------------
 
 
 @pytest.mark.parametrize("image_dir, label_dir, constants, count", [
