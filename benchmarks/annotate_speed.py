@@ -5,10 +5,11 @@
         python benchmarks/annotate_speed.py 3840 2160
 
 Makes three photographs of 6000x4000 in a temporary folder, works on them in a window of the size
-given (1280x800 else), and prints milliseconds from the event to the finished picture, saving
-included. Without MPLBACKEND on matplotlib's Agg canvas: there the toolkit's own milliseconds are
-missing. "CPU" is the time that the thread of the window computes: on a busy machine the others are
-longer than that. Exit code 1 where an action takes more than LIMIT at best.
+given (1280x800 else), and prints milliseconds from the event to the finished picture; the label is
+saved meanwhile, which the next click or key waits for. Without MPLBACKEND on matplotlib's Agg
+canvas: there the toolkit's own milliseconds are missing. "CPU" is the time that the thread of the
+window computes: on a busy machine the others are longer than that. Exit code 1 where an action
+takes more than LIMIT at best.
 """
 
 import os
@@ -31,6 +32,7 @@ from segmentation.labeling import window as window_module
 from segmentation.labeling.loading import open_picture
 from segmentation.labeling.opening import open_session
 from segmentation.labeling.prelabel import predict_classes
+from segmentation.labeling.saving import finish_saving
 from segmentation.labeling.window import open_window
 
 SIZE = (6000, 4000)  # (width, height)
@@ -85,14 +87,15 @@ def mouse(window, name, x, y, button=1, step=0):
 
 
 def draw_stroke(window, start, end, count=60):
-    """Drags the left button along a wavy line; returns the times of its moves and its end."""
+    """Drags the left button along a wavy line; returns the times of its moves, its end, saving."""
     moves = []
     mouse(window, "button_press_event", start, 0.5)
     for share in np.linspace(0, 1, count):
         moves.append(time_once(lambda share=share: mouse(
             window, "motion_notify_event", start + share * (end - start),
             0.5 + 0.2 * np.sin(12 * share))))
-    return moves, time_once(lambda: mouse(window, "button_release_event", end, 0.5))
+    end = time_once(lambda: mouse(window, "button_release_event", end, 0.5))
+    return moves, end, time_once(lambda: finish_saving(window.session))
 
 
 def time_once(function):
@@ -105,14 +108,18 @@ def time_once(function):
 def report(title, times):
     """Prints a line of the table; returns title and the best milliseconds."""
     clock, cpu = zip(*times)
-    print(f"{title:<46} {min(clock):6.0f} {statistics.median(clock):8.0f} {max(clock):8.0f} "
+    print(f"{title:<54} {min(clock):6.0f} {statistics.median(clock):8.0f} {max(clock):8.0f} "
           f"{statistics.median(cpu):8.0f}", flush=True)
     return title, min(clock)
 
 
-def measure(title, function, repeats=REPEATS):
-    """Times a function and prints a line."""
-    return report(title, [time_once(function) for _ in range(repeats)])
+def measure(title, function, repeats=REPEATS, rest=lambda: None):
+    """Times a function and prints a line; rest() is called after each time, without being timed."""
+    times = []
+    for _ in range(repeats):
+        times.append(time_once(function))
+        rest()
+    return report(title, times)
 
 
 def measure_actions(window):
@@ -121,10 +128,15 @@ def measure_actions(window):
     key(window, "2")
     key(window, "b")
     strokes = [draw_stroke(window, 0.1 + 0.1 * number, 0.4 + 0.05 * number) for number in range(5)]
-    actions.append(report("brush: a move", [move for moves, _ in strokes for move in moves]))
-    actions.append(report("brush: let go, painted and saved", [end for _, end in strokes]))
-    actions.append(measure("key: undo of a stroke, saved", lambda: key(window, "z"), 5))
-    actions.append(measure("key: redo of a stroke, saved", lambda: key(window, "y"), 5))
+    actions.append(report("brush: a move", [move for moves, *_ in strokes for move in moves]))
+    actions.append(report("brush: let go, painted", [end for _, end, _ in strokes]))
+    actions.append(report("... and from then on until it is saved", [save for *_, save in strokes]))
+    for name, title in (("z", "undo"), ("y", "redo")):
+        actions.append(measure(f"key: {title} of a stroke", lambda name=name: key(window, name), 5,
+                               lambda: finish_saving(window.session)))
+    for name, title in (("z", "undo"), ("y", "redo")):
+        actions.append(measure(f"key: {title}, at once after another that is being saved",
+                               lambda name=name: key(window, name), 5))
     actions.append(measure("wheel: zoom in", lambda: mouse(
         window, "scroll_event", 0.5, 0.5, None, 1)))
     actions.append(measure("wheel: zoom out", lambda: mouse(
@@ -150,7 +162,7 @@ def main():
         make_photographs(image_dir, 3)
         session = open_session(image_dir, label_dir, ["background", "bird", "water", "sky"])
         print(f"{os.cpu_count()} CPUs, images of {SIZE}, a window of {size}, {plt.get_backend()}")
-        print(f"{'milliseconds':<46} {'best':>6} {'median':>8} {'worst':>8} {'CPU':>8}")
+        print(f"{'milliseconds':<54} {'best':>6} {'median':>8} {'worst':>8} {'CPU':>8}")
         photo = session.image_paths[0]
         measure("opening a photograph (in a thread, ahead)",
                 lambda: open_picture(photo, label_dir / "none.png"), 3)

@@ -59,7 +59,7 @@ def save_mask(path, mask, colors, compress_level=None, values=None, safe=True):
         value_of[:len(values)] = values
         palette[:] = IGNORED_COLOR
         palette[values] = colors
-    picture = Image.fromarray(value_of[mask])
+    picture = Image.fromarray(mask if values is None else value_of[mask])
     picture.putpalette(palette.tobytes())
     options = {"optimize": True} if compress_level is None else {"compress_level": compress_level}
     write_whole(path, lambda file: picture.save(file, "PNG", **options), safe)

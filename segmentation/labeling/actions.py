@@ -9,7 +9,7 @@ from segmentation.labeling.contact_sheet import save_contact_sheets
 from segmentation.labeling.display import show_part, show_view
 from segmentation.labeling.keys import TOOLS
 from segmentation.labeling.label import redo, undo
-from segmentation.labeling.saving import save_current
+from segmentation.labeling.saving import save_rest
 from segmentation.labeling.screen import refresh, say, show_help
 from segmentation.labeling.state import (
     EXPOSURES,
@@ -156,8 +156,7 @@ def may_close(window):
     """Whether nothing is lost if the window is closed now; where something is, asks."""
     try:
         check_nothing_under_way(window)
-        if window.session.unsaved:
-            save_current(window.session)
+        save_rest(window.session)
     except NotNowError as error:
         say(window, str(error))
         return False

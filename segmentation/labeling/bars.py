@@ -31,8 +31,8 @@ FACTS_WIDTH = 250  # at the right of the status line
 
 def bar_state(window):
     """Returns all that the bar shows."""
-    return (*_possible(window).values(), window.session.unsaved, _has_file(window),
-            tuple(window.figure.bbox.size))
+    return (*_possible(window).values(), window.session.unsaved, window.is_saving_slow,
+            _has_file(window), tuple(window.figure.bbox.size))
 
 
 def _possible(window):
@@ -67,6 +67,8 @@ def fill_bar(window):
         left += button + BUTTON_GAP + (10 if action in ("next", "redo") else 0)
     if window.session.unsaved:
         text, color = "\u25cf NOT SAVED", "#ff6b6b"
+    elif window.is_saving_slow:
+        text, color = "\u25cf saving ...", ACCENT
     elif _has_file(window):
         text, color = "\u25cf all saved", GOOD
     else:

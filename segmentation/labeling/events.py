@@ -18,7 +18,8 @@ def on_press(window, event):
     """A mouse button went down."""
     if window.busy or window.dragging or window.question is not None:
         return
-    window.message = ""
+    if not may_go_on(window):
+        return
     if window.artists["help"].get_visible():
         show_help(window, False)
     elif event.inaxes is window.panel:
@@ -38,6 +39,13 @@ def on_press(window, event):
         else:
             strokes.press_tool(window, event)
             refresh_region(window, "status")
+
+
+def may_go_on(window):
+    """Whether the label is on the disk, or can't be, which is said; not where one has to answer."""
+    window.message = ""
+    strokes.wait_until_saved(window)
+    return window.question is None
 
 
 def on_motion(window, event):
@@ -110,10 +118,11 @@ def on_key(window, event):
         type_in(window, key)
     elif window.question is not None:
         answer(window, key)
-    elif window.floating is not None and key in copying.ARROWS:
-        copying.nudge(window, key)
-    elif not window.dragging or key in ("escape", "shift"):
-        window.message = window.message if key == "shift" else ""
+    elif key == "shift":
+        hide_label(window)
+    elif (not window.dragging or key == "escape") and may_go_on(window):
+        if window.floating is not None and key in copying.ARROWS:
+            return copying.nudge(window, key)
         key = key if key in ACTION_OF_KEY else key.lower()  # some are written large: ctrl+Z
         if key in ACTION_OF_KEY:
             act(window, ACTION_OF_KEY[key], key)
@@ -176,4 +185,6 @@ def on_resize(window, event):
 def on_close(window, event):
     """The window is closed: what is not saved yet is saved."""
     window.cancelled, window.is_drawn = True, False
+    if window.saving_timer is not None:
+        window.saving_timer.stop()
     close_session(window.session)

@@ -5,7 +5,7 @@ from PIL import Image
 from device.errors import InputError
 from device.images import read_image
 from segmentation.labeling.label import park, unpark
-from segmentation.labeling.saving import open_drawing, save_current
+from segmentation.labeling.saving import open_drawing, save_rest
 from segmentation.labeling.session import Picture, format_skipped, label_path_of, next_unlabeled
 
 SMALLEST_LEVEL = 1_000_000  # pixels; images are kept halved and halved again down to this size
@@ -95,8 +95,7 @@ def go_to(session, index, direction=1):
 
     Raises: InputError where the label can't be written; then the image stays.
     """
-    if session.unsaved:
-        save_current(session)
+    save_rest(session)
     session.index = index
     return open_current(session, direction)
 

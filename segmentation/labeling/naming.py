@@ -3,7 +3,7 @@
 from segmentation.labeling.class_list import add_class, merge_classes, rename_class
 from segmentation.labeling.loading import open_current
 from segmentation.labeling.navigation import show_picture
-from segmentation.labeling.saving import save_current
+from segmentation.labeling.saving import save_rest
 from segmentation.labeling.screen import refresh, say
 from segmentation.labeling.state import NotNowError, Prompt, Question, check_nothing_under_way
 
@@ -115,8 +115,7 @@ def ask_to_merge(window, source, target):
 
     def answer(window):
         session = window.session
-        if session.unsaved:
-            save_current(session)
+        save_rest(session)
         count = merge_classes(session, source, target)
         window.value = min(window.value, len(session.class_names) - 1)
         show_picture(window, open_current(session))

@@ -37,7 +37,9 @@ class Session:
     labeled: set = field(default_factory=set)  # image paths
     unreviewed: set = field(default_factory=set)  # image paths that only the model has labeled
     skipped: dict = field(default_factory=dict)  # image path -> sentence
-    unsaved: bool = False
+    unsaved: bool = False  # whether the label could not be written when that was tried last
+    writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    writing: tuple | None = None  # future and copy of the label on its way to the disk, see saving
     loader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     preloading: dict = field(default_factory=dict)  # image path -> future of its Picture
     parked_drawings: dict = field(default_factory=dict)  # image path -> Drawing with a packed label

@@ -75,7 +75,9 @@ class Window:
     drawn: dict = field(default_factory=dict)  # what panel, bar and status show
     is_drawn: bool = False  # whether the figure was drawn as a whole
     preview_box: tuple | None = None  # where the stroke under way is drawn, in screen pixels
-    timer: object = None
+    timer: object = None  # draws a view sharply that was drawn quickly
+    saving_timer: object = None  # sees whether the label is saved
+    is_saving_slow: bool = False  # whether that takes so long that it is said
     rows: list = field(default_factory=list)  # what a click in the panel means: (top, action, key)
     buttons: list = field(default_factory=list)  # and in the bar: (left, right, action)
     first_row: int = 0  # the first class shown, where not all fit

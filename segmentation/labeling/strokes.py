@@ -8,7 +8,14 @@ from segmentation.labeling.display import show_box, show_part, show_view, view_s
 from segmentation.labeling.label import paint, put_part
 from segmentation.labeling.prelabel import read_logits
 from segmentation.labeling.raster import connected_region, polygon_region, stroke_region
-from segmentation.labeling.saving import ConflictError, merge_theirs, save_current, take_theirs
+from segmentation.labeling.saving import (
+    ConflictError,
+    begin_saving,
+    finish_saving,
+    merge_theirs,
+    save_current,
+    take_theirs,
+)
 from segmentation.labeling.screen import refresh, refresh_region
 from segmentation.labeling.snap import class_odds, snap_region
 from segmentation.labeling.state import NotNowError, Question
@@ -19,6 +26,7 @@ SAME_SPOT = 2  # screen pixels between the clicks of a double click that ends a 
 CORNER_TOOLS = ("polygon", "line")
 FEWEST_CORNERS = {"polygon": 3, "line": 2, "lasso": 3, "brush": 1}
 PREVIEW = ("stroke", "outline", "first corner", "pointer")
+LOOK_AGAIN = 100  # milliseconds until it is seen whether a label is saved
 MARGIN = 16  # screen pixels around the points of a stroke, for its corners and their outlines
 
 
@@ -126,9 +134,28 @@ def find_odds(window):
 
 
 def keep(window):
-    """Saves the label; where that fails, says so and goes on: the next stroke tries again."""
+    """Starts to save the label, and looks from time to time whether that is done."""
+    begin_saving(window.session)
+    if window.saving_timer is None:
+        window.saving_timer = window.figure.canvas.new_timer(LOOK_AGAIN)
+        window.saving_timer.add_callback(look_after_saving, window)
+    window.saving_timer.start()
+
+
+def look_after_saving(window):
+    """Says whether the label is on the disk by now; called by the timer."""
+    writing = window.session.writing
+    window.is_saving_slow = writing is not None and not writing[0].done()
+    if not window.is_saving_slow:
+        window.saving_timer.stop()
+        wait_until_saved(window)
+    refresh(window)
+
+
+def wait_until_saved(window):
+    """Waits for the label; where it can't be saved, says so: the next stroke tries again."""
     try:
-        save_current(window.session)
+        finish_saving(window.session)
     except ConflictError as error:
         ask_about_conflict(window, error)
     except InputError as error:

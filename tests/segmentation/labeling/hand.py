@@ -1,5 +1,7 @@
 """The hand that works on a window in these tests: keys, clicks, drags; and small images."""
 
+from concurrent.futures import wait
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.backend_bases import CloseEvent, KeyEvent, MouseEvent
@@ -8,9 +10,12 @@ from PIL import Image
 from device.images import read_label
 from segmentation.labeling.opening import open_session
 from segmentation.labeling.session import label_path_of
+from segmentation.labeling.strokes import look_after_saving
 from segmentation.labeling.window import open_window
 
 NAMES = ["background", "bird", "water", "sky"]
+
+PATIENCE = 20  # seconds that a label may take to be saved before the hand goes on
 
 SIZE = (96, 128)  # (height, width) of the test images
 
@@ -39,6 +44,14 @@ def press_key(window, *keys):
     canvas = window.figure.canvas
     for key in keys:
         canvas.callbacks.process("key_press_event", KeyEvent("key_press_event", canvas, key))
+        let_time_pass(window)
+
+
+def let_time_pass(window):
+    """Lets the label be saved, and does what the window's timer does: Agg has none."""
+    if window.session.writing is not None:
+        wait([window.session.writing[0]], PATIENCE)
+        look_after_saving(window)
 
 
 def mouse(window, name, point, button=1, **more):
@@ -50,6 +63,7 @@ def mouse(window, name, point, button=1, **more):
 def mouse_at(window, name, x, y, button=1, **more):
     canvas = window.figure.canvas
     canvas.callbacks.process(name, MouseEvent(name, canvas, x, y, button, **more))
+    let_time_pass(window)
 
 
 def click(window, *points, button=1, **more):
