@@ -26,7 +26,7 @@ SAME_SPOT = 2  # screen pixels between the clicks of a double click that ends a 
 CORNER_TOOLS = ("polygon", "line")
 FEWEST_CORNERS = {"polygon": 3, "line": 2, "lasso": 3, "brush": 1}
 PREVIEW = ("stroke", "outline", "first corner", "pointer")
-LOOK_AGAIN = 100  # milliseconds until it is seen whether a label is saved
+LOOK_AGAIN = 200  # milliseconds until it is seen whether a label is saved
 MARGIN = 16  # screen pixels around the points of a stroke, for its corners and their outlines
 
 
