@@ -34,7 +34,7 @@ SMALL = {"camvid": ("pole", "sign", "pedestrian", "bicyclist"),
 def measure(folder, name):
     """Returns the metrics of a trained model on the validation pictures' own grid."""
     info = read_model_info(folder)
-    image_size, (_, ignore_label, class_names) = tuple(info["image_size"]), SETS[name]
+    image_size, (_, _, class_names) = tuple(info["image_size"]), SETS[name]
     run_tiles, confusion = make_logit_function(load_model(folder, info)), 0
     is_tiled = info["picture_size"] is not None
     for file in info["validation_images"]:
@@ -43,7 +43,7 @@ def measure(folder, name):
         logits = blend_tiles(run_tiles, image, image_size, PADDING_GRAY)
         mask = tf.image.resize(logits, FULL).numpy().argmax(-1)
         label = read_label(Path(info["validation_label_dir"], file).with_suffix(".png"))
-        confusion += confusion_matrix(label, mask, len(class_names), ignore_label)
+        confusion += confusion_matrix(label, mask, len(class_names))
     return summarize(confusion)
 
 

@@ -85,7 +85,7 @@ def measure_own_size(model, data):
     return summarize(confusion)
 
 
-def measure(predictions, data, ignore_label):
+def measure(predictions, data):
     """Measures predictions for the validation images of load_data; see metrics.summarize.
 
     One confusion matrix over all images, summed over some at a time, so that memory stays small.
@@ -93,7 +93,7 @@ def measure(predictions, data, ignore_label):
     labels, num_classes = data["validation_labels"], len(data["class_names"])
     return summarize(sum(
         confusion_matrix(labels[start:start + PREDICTION_BATCH],
-                         predictions[start:start + PREDICTION_BATCH], num_classes, ignore_label)
+                         predictions[start:start + PREDICTION_BATCH], num_classes)
         for start in range(0, len(labels), PREDICTION_BATCH)))
 
 

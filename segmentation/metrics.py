@@ -7,17 +7,15 @@ INTERVAL = (2.5, 97.5)  # percentiles: a 95 % interval
 TABLE_CLASSES = 20  # more classes are shown as the most frequent and the worst ones
 
 
-def confusion_matrix(labels, predictions, num_classes, ignore_label=255):
+def confusion_matrix(labels, predictions, num_classes):
     """Counts pixels by true class (row) and predicted class (column).
 
-    Args: labels and predictions, integer arrays of the same shape; pixels whose label is
-        ignore_label are left out.
+    Args: labels and predictions, integer arrays of the same shape; pixels whose label is no class,
+        such as IGNORED, are left out.
     Returns: int64 (num_classes, num_classes).
     """
     labels, predictions = np.asarray(labels).ravel(), np.asarray(predictions).ravel()
     counted = labels < num_classes
-    if ignore_label is not None:
-        counted &= labels != ignore_label
     cells = labels[counted].astype(np.int64) * num_classes + predictions[counted]
     return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
 

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from device.errors import InputError, list_names
 from device.files import write_json, write_table
-from device.model_info import IGNORED
 from segmentation.data.augmentation import Augmentation
 from segmentation.data.cache import BYTES_PER_GB
 from segmentation.data.pasting import MIN_BACKGROUND, is_background_large
@@ -155,7 +154,7 @@ def make_epoch_end(model, predict, data, settings, record, best_weights):
         """Measures, prints, saves; see loop.fit."""
         start = time.monotonic()
         predictions = predict(data["validation_images"])
-        metrics = measure(predictions, data, IGNORED)
+        metrics = measure(predictions, data)
         row = {"epoch": epoch + 1, "loss": loss, "mean_iou": metrics["mean_iou"],
                "mean_iou_without_background": metrics["mean_iou_without_background"],
                "seconds": seconds, "evaluation_seconds": time.monotonic() - start,

@@ -25,7 +25,7 @@ def test_one_matrix_over_all_validation_images():
     labels[5, :, 1:] = 1
     predictions = np.zeros_like(labels)
     predictions[5, :, 1] = 1
-    metrics = evaluate.measure(predictions, {"validation_labels": labels, "class_names": "ab"}, 255)
+    metrics = evaluate.measure(predictions, {"validation_labels": labels, "class_names": "ab"})
     assert np.allclose(metrics["iou"], [57 / 59, 1 / 3])
 
 

@@ -23,7 +23,7 @@ def read_history(folder):
 def give_scores(monkeypatch, scores):
     """Lets the epochs' measurement give these values of mean IoU."""
     scores = iter(scores)
-    monkeypatch.setattr(run, "measure", lambda predictions, data, ignore_label: {
+    monkeypatch.setattr(run, "measure", lambda predictions, data: {
         "mean_iou": (score := next(scores)), "mean_iou_without_background": 0.1,
         "iou": [score, score, None], "pixels": [5, 5, 0], "predicted_pixels": [5, 5, 0]})
 
