@@ -181,7 +181,7 @@ def our_epoch(model, data, settings):
             waited += time.perf_counter() - start
             float(step(*batch))
         start = time.perf_counter()
-        evaluate.measure(predict(data["validation_images"]), data, IGNORED)
+        evaluate.measure(predict(data["validation_images"]), data)
         return {"waiting": waited, "evaluation": time.perf_counter() - start}
 
     return epoch
