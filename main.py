@@ -18,8 +18,9 @@ from segmentation.output_dir import check_output_dir, lock_output_dir
 from segmentation.results import write_results
 from segmentation.settings import describe_missing_weights, read_settings
 from segmentation.tensorflow_setup import keras, tf
-from segmentation.train.devices import choose_strategy, sum_over_devices
+from segmentation.train.devices import choose_strategy, is_one_cpu, sum_over_devices
 from segmentation.train.from_model import read_from_model, take_weights
+from segmentation.train.memory_needed import describe_lack, tell_memory
 from segmentation.train.out_of_memory import explain_out_of_memory
 from segmentation.train.run import train
 from segmentation.workers import is_chief
@@ -144,6 +145,8 @@ def main():
     errors += check_output_dir(settings.output_dir)
     if describe_missing_weights(settings.encoder_weights):
         errors.append(describe_missing_weights(settings.encoder_weights))
+    if is_one_cpu(strategy) and not errors:
+        errors += describe_lack(settings)
     from_model = None
     if settings.from_model is not None:
         try:
@@ -152,6 +155,8 @@ def main():
             errors.append(str(error))
     with lock_output_dir(settings.output_dir), explain_out_of_memory(settings):
         data = load_data(settings, errors)
+        if is_one_cpu(strategy):
+            tell_memory(settings, data)
         keras.utils.set_random_seed(settings.seed)
         with strategy.scope():
             model = make_model(settings, data["class_names"], from_model)

@@ -320,7 +320,8 @@ def main():
     clocks = run(segmenters, pictures, count, kinds, folder, failures, tell)
     if clocks:
         tell(format_times(clocks, time.perf_counter() - start))
-        tell(f"Look at {', '.join(str(folder / name) for name in (*kinds[::-1], 'areas.csv'))}.")
+        left = *kinds[::-1], *["probabilities"] * (SAVE_PROBABILITIES is not None), "areas.csv"
+        tell(f"Look at {', '.join(str(folder / name) for name in left)}.")
     if failures:
         tell(f"FAILED: {len(failures)} picture(s) can't be used: {list_names(failures)}")
     return 1 if failures else 0

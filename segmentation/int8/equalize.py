@@ -138,19 +138,22 @@ def make_observer(encoder):
     run = tf.function(lambda batch: model(batch, training=False), input_signature=[
         tf.TensorSpec(encoder.input_shape, tf.float32)])  # one graph, the last batch included
 
+    def observe_some(images):
+        """Returns the activations of one batch."""
+        return {layer.name: output.numpy().reshape(-1, output.shape[-1])
+                for layer, output in zip(layers, run(scale_pixels(images)))}
+
     def observe(images):
         """Yields the activations; images uint8 (n, height, width, 3)."""
         batch_size = count_at_once(images.shape[1:3], BATCH)
         for start in range(0, len(images), batch_size):
-            outputs = run(scale_pixels(images[start:start + batch_size]))
-            yield {layer.name: output.numpy().reshape(-1, output.shape[-1])
-                   for layer, output in zip(layers, outputs)}
+            yield observe_some(images[start:start + batch_size])
 
     return observe
 
 
 def measure_activations(activations):
-    """Sums up the activations that make_observer's function yields.
+    """Sums up the activations that make_observer's function yields, and empties them.
 
     Returns: dict of the names of bottlenecks and sums, float64 (channels, channels): x x^T, summed
         over images and places; and dict of the names of ReLU6, float64 (channels,): how many of
@@ -165,6 +168,7 @@ def measure_activations(activations):
             else:
                 product = (values.T @ values).astype(np.float64)
                 second_moments[name] = second_moments.get(name, 0) + product
+        batch.clear()  # or two batches would be in memory
     return second_moments, unclamped
 
 
@@ -172,7 +176,7 @@ def measure_max_abs(activations, matrices):
     """Returns a dict of names and (channels,): the largest |A x| of the stages' tensors x.
 
     The output of the first convolution is measured too, as it is.
-    Args: activations as for measure_activations; matrices, dict of a Stage and its A.
+    Args: activations as for measure_activations, emptied, too; matrices, dict of a Stage and its A.
     """
     matrix_of = {name: matrix for stage, matrix in matrices.items() for name in stage.tensors}
     max_abs = {}
@@ -183,6 +187,7 @@ def measure_max_abs(activations, matrices):
             elif name != f"{FIRST_CONVOLUTION}_relu":
                 continue
             max_abs[name] = np.maximum(max_abs.get(name, 0), np.abs(values).max(0))
+        batch.clear()  # as above
     return max_abs
 
 

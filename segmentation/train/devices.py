@@ -31,6 +31,11 @@ def choose_strategy():
         return tf.distribute.get_strategy(), f"Training on the {'GPU' if devices else 'CPU'}"
 
 
+def is_one_cpu(strategy):
+    """Whether the training runs on this machine's processor alone, so that its memory has to do."""
+    return strategy.num_replicas_in_sync == 1 and not tf.config.list_logical_devices("GPU")
+
+
 def _join_workers():
     try:
         cluster = json.loads(os.environ["TF_CONFIG"])

@@ -15,6 +15,8 @@ from segmentation.data.batches import count_steps, epoch_order
 from segmentation.train.devices import stream, synchronize
 from segmentation.train.interrupt import catch_interrupt
 
+TIMED_SECONDS = 5  # after which the rest of the training is estimated
+
 
 class Phase(NamedTuple):
     """A part of the training: what is trained, at which rate, in which epochs (from 0)."""
@@ -123,6 +125,7 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
         is_alone = strategy.num_replicas_in_sync == 1
         step = make_step(strategy, phase.model, optimizer, loss, choose_call(phase, strategy),
                          batches.element_spec if is_alone else None)
+        tell_time_left = make_time_teller(len(epochs) * steps, phase.last_epoch)
         for epoch in epochs:
             begin, losses = time.monotonic(), []
             progress = Progress(f"Epoch {epoch + 1}", steps)
@@ -133,10 +136,35 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
                 if interrupts:
                     return True
                 progress.show(number + 1)
+                tell_time_left()
             if finish_epoch(epoch, float(np.mean(losses)), time.monotonic() - begin,
                             optimizer) or interrupts:
                 break
         return bool(interrupts)
+
+
+def make_time_teller(steps, last_epoch, clock=time.monotonic):
+    """Returns a function to call after each of so many steps; it prints once how long all take.
+
+    It does so TIMED_SECONDS after the first step, which also builds the graph and so tells nothing,
+    where a minute or more is left.
+    """
+    start, done = None, 0
+
+    def tell_time_left():
+        """Counts a step, and prints where it is time to."""
+        nonlocal start, done
+        done += 1
+        if done == 1:
+            start = clock()
+        elif start is not None and (seconds := clock() - start) >= TIMED_SECONDS:
+            minutes = seconds / (done - 1) * (steps - done) / 60
+            start = None
+            if minutes >= 1:
+                print(f"At this pace epoch {last_epoch} ends in about {minutes:.0f} minutes.",
+                      flush=True)
+
+    return tell_time_left
 
 
 def run_step(step, batches):

@@ -22,6 +22,25 @@ def fit_small(finish, model=None, features=None, **options):
                     {"augmentation": None, "seed": 1, "repeats": 1}, finish, **options)
 
 
+def test_the_time_that_is_left_is_told_once(capsys):
+    # The first step takes 30 s, the others 2 s: after 3 of them, 396 of 400 steps are left.
+    moments = iter([30, 32, 34, 36, 38])
+    tell = loop.make_time_teller(400, 20, clock=lambda: next(moments))
+    for _ in range(4):
+        tell()
+    assert capsys.readouterr().out == "At this pace epoch 20 ends in about 13 minutes.\n"
+    tell()  # which asks for no time any more
+    assert next(moments) == 38 and not capsys.readouterr().out
+
+
+def test_no_time_is_told_of_a_short_training(capsys):
+    moments = iter([0, 6])
+    tell = loop.make_time_teller(10, 20, clock=lambda: next(moments))
+    for _ in range(3):
+        tell()
+    assert not capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_names_the_files():
     bad = small_training.make_data()["images"][7]
