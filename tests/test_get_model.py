@@ -13,7 +13,8 @@ WEIGHTS_FILE = "weights/mobilenet_v2_1.0_160_no_top.weights.h5"
 FILTERS = (16, 12, 8, 8)
 
 
-@pytest.mark.parametrize("size", [(32, 32), (96, 160), (64, 32)])
+@pytest.mark.parametrize("size", [
+    (32, 32), (96, 160), pytest.param((64, 32), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("filters", [FILTERS, ((16, 8), (12, 8), (8, 4), (8, 4))])
 def test_logits_at_full_size_for_any_valid_size(size, filters):
     model = get_model(size, 3, weights=None, decoder_filters=filters)

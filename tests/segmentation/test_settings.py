@@ -8,10 +8,12 @@ from small_sets import read_constants
 
 from segmentation.settings import RULES, read_settings
 
+CONSTANTS = read_constants()
+
 
 def find_errors(name, value):
     """Returns the sentences on main.py's constants, one of them changed."""
-    return read_settings({**read_constants(), name: value})[1]
+    return read_settings({**CONSTANTS, name: value})[1]
 
 
 def test_the_constants_of_main_are_right():

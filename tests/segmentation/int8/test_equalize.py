@@ -100,7 +100,9 @@ def test_largest_values_are_those_of_the_new_channels():
     assert max_abs["Conv1_relu"].tolist() == [4] * 7 and "block_2_expand_relu" not in max_abs
 
 
-@pytest.mark.parametrize("alpha", ENCODER_ALPHAS)
+@pytest.mark.parametrize("alpha", [
+    pytest.param(alpha, marks=[pytest.mark.slow] * (alpha not in (0.35, 1.0)))
+    for alpha in ENCODER_ALPHAS])
 def test_stages_of_every_width(alpha):
     encoder = get_encoder((32, 32), None, alpha)
     stages = equalize.find_stages(encoder)
