@@ -89,6 +89,22 @@ def test_one_image_and_one_of_the_same_name(model):
     assert np.array_equal(read_mask("a"), draw_blocks())
 
 
+def test_probabilities_of_a_class_are_saved(model, monkeypatch, capsys):
+    monkeypatch.setattr(predict, "SAVE_PROBABILITIES", "red")
+    monkeypatch.setattr(predict, "SAVE", "nothing")
+    write_image("a.png", draw_blocks())
+    assert predict.main() == 0
+    folder = Path(predict.RESULT_DIR) / "probabilities"
+    with Image.open(folder / "a.png") as file:
+        assert file.mode == "L"
+        probability = np.array(file)
+    assert ((probability > 127) == (draw_blocks() == 1)).all()
+    assert f"Look at {folder}, " in capsys.readouterr().out
+    monkeypatch.setattr(predict, "SAVE_PROBABILITIES", "green")
+    with pytest.raises(InputError, match="'green', but it must be None or one of ground, red"):
+        predict.main()
+
+
 def test_full_size_resizes_the_logits(model, monkeypatch):
     monkeypatch.setattr(predict, "FULL_SIZE", True)
     monkeypatch.setattr(predict, "OVERLAY_SIDE", 150)
