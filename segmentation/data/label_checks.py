@@ -15,6 +15,7 @@ MANY_VALUES = 64  # in one file: more than classes are ever seen in one picture
 MAX_SOFT_SHARE = 0.2  # of a file's pixels, that its rare values have together
 BLOCK_FILES = 4096  # looked at together, so that memory stays small
 MIN_GRAY_STEP = 32  # between values that were drawn as gray levels, such as 0, 128, 255
+MIN_VOID = 200  # where few classes are found, a value from here on may mean "no class"
 MIN_OBJECTS = 5  # largest value from which labels may be object numbers
 IMPORT = "convert the labels with import_labels.py"
 
@@ -66,10 +67,14 @@ def warn_of_labels(pairs, counts, class_names, class_ids, ignore_label, has_clas
             f"numbered from 1. If so, set CLASS_IDS = {sorted(found)}; for trimaps (1, 2, 3), "
             f"where 3 is the border, CLASS_IDS = [2, 1] and IGNORE_LABEL = 3.")
     elif 2 * len(absent) >= len(class_ids):
+        largest, void = max(found), ""
+        if largest >= MIN_VOID:
+            ignored = sorted({largest, *list_ignored(ignore_label)})
+            void = f" If {largest} marks pixels of no class, set IGNORE_LABEL = {ignored} instead."
         warnings.append(
             f"WARNING: {len(absent)} of the {len(class_ids)} classes are in no label: "
-            f"{list_names(values[0] for values in absent)}. Each costs time and memory, and "
-            f"nothing is gained: set CLASS_IDS = {sorted(found)}.")
+            f"{list_names(values[0] for values in absent)}. Each costs time and memory for "
+            f"nothing: set CLASS_IDS = {sorted(found)}.{void}")
     if _are_object_numbers(counts, ignore_label):
         holders = holder_names(pairs, counts, [max(found)])
         warnings.append(

@@ -33,7 +33,7 @@ def estimate_memory(settings, data=None):
     """Returns how many bytes the process has at its peak, about.
 
     The peak is reached when the encoder is equalized or in a training step, whichever needs more.
-    Of nine trainings (docs/training.md) it was off by -5 to +6 %.
+    Of ten trainings (docs/training.md) it was off by -5 to +6 %.
     Args: data of load_data, or None: before it is read, as if it were next to nothing.
     """
     pixels = prod(settings.image_size)

@@ -62,8 +62,9 @@ JPEG = {0: 9000, 1: 20, 2: 12, 3: 5, 252: 7, 253: 6, 254: 15, 255: 900} | (
      "seem to be numbered from 1. If so, set CLASS_IDS = [1, 2, 3]; for trimaps (1, 2, 3), where "
      "3 is the border, CLASS_IDS = [2, 1] and IGNORE_LABEL = 3."),
     (counts_of([0, 7, 11], [26]), "WARNING: 23 of the 27 classes are in no label: 1, 2, 3, 4, 5 "
-     "and 18 more. Each costs time and memory, and nothing is gained: set CLASS_IDS = [0, 7, 11, "
-     "26]."),
+     "and 18 more. Each costs time and memory for nothing: set CLASS_IDS = [0, 7, 11, 26]."),
+    (counts_of([0, 1, 2, 254], [255]), "set CLASS_IDS = [0, 1, 2, 254]. If 254 marks pixels of no "
+     "class, set IGNORE_LABEL = [254, 255] instead."),
     (counts_of([0, 1], [0, 1, 2, 3], range(8)), "WARNING: the labels seem to hold object numbers "
      "(1, 2, 3, ... in each file, up to 7 in 2.png), not classes: use the folder of class masks "
      "(SegmentationClass), or convert the labels with import_labels.py."),

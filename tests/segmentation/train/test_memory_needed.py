@@ -44,7 +44,8 @@ def test_values_of_the_network_are_those_of_keras():
     (1593, 3, {"BATCH_SIZE": 4, "DECODER_FILTERS": TUTORIAL}),
     (1821, 3, {"ENCODER_ALPHA": 0.35, "ENCODER_WEIGHTS": None}),
     (1664, 3, {"IMAGE_SIZE": (192, 256), "FINE_TUNE_EPOCHS": 1}),
-    (2440, 3, {"IMAGE_SIZE": (512, 512), "BATCH_SIZE": 4})])
+    (2440, 3, {"IMAGE_SIZE": (512, 512), "BATCH_SIZE": 4}),
+    (4573, 3, {"IMAGE_SIZE": (1024, 1024), "BATCH_SIZE": 2})])
 def test_the_estimate_is_near_what_was_measured(megabytes, num_classes, constants):
     """The peak of main.py on Linux, two cores, with 16 training and 4 validation pictures."""
     size = (256, 320) if constants else (128, 160)
