@@ -236,6 +236,14 @@ def draw_polygons(person, truth):
     correct(person, truth)
 
 
+def draw_lassos(person, truth):
+    """Draws around one object after the other, too wide, until the goal is reached."""
+    drawing = person.window.session.picture.drawing
+    for region in find_regions(widen(truth > 0, LASSO_SLACK)):
+        if measure_iou(drawing.label, truth) < GOAL:
+            person.lasso(simplify(outer_outline(region), 2), int(truth[region].max()))
+
+
 def best_shift(before, truth):
     """Returns by how much (down, right) a person drags the label of the frame before."""
     center = [np.argwhere(label > 0).mean(axis=0) for label in (before, truth)]
@@ -253,9 +261,7 @@ def label_clip(person, truths, uses_help):
         if not uses_help:
             draw_polygons(person, truth)
         elif number == 0:
-            for region in find_regions(widen(truth > 0, LASSO_SLACK)):
-                if measure_iou(drawing.label, truth) < GOAL:
-                    person.lasso(simplify(outer_outline(region), 2), int(truth[region].max()))
+            draw_lassos(person, truth)
             correct(person, truth)
         else:
             shift = best_shift(before, truth)

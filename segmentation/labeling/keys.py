@@ -22,6 +22,11 @@ GROUPS = {
         ("z", ("z", "ctrl+z", "cmd+z"), "undo", "undo; a polygon's corners come back first"),
         ("y", ("y", "ctrl+y", "ctrl+Z", "ctrl+shift+z", "cmd+Z", "cmd+shift+z"), "redo", "redo"),
         ("d", ("d",), "copy label", "copies the previous image's label: drag it, then Enter")),
+    "View": (
+        ("o", ("o",), "look", "label at 50, 75, 100 %, outline, hidden, 25 %"),
+        ("Shift", ("shift",), "hide", "held down: hides the label"),
+        ("e", ("e",), "exposure", "shows dark pictures brighter (the file stays as it is)"),
+        ("f", ("f",), "fit", "shows the whole picture")),
     "Classes": (
         ("0 ... 9", tuple("0123456789"), "class", "paints that class; 0, the background, erases"),
         (", / .", (",", "."), "next class", "previous or next class"),
@@ -31,11 +36,6 @@ GROUPS = {
         ("i", ("i",), "ignored", "paints pixels that training ignores (hatched)"),
         ("a", ("a",), "add class", "adds a class"),
         ("F2", ("f2",), "rename class", "renames the class; another's name merges the two")),
-    "View": (
-        ("o", ("o",), "look", "label at 50, 75, 100 %, outline, hidden, 25 %"),
-        ("Shift", ("shift",), "hide", "held down: hides the label"),
-        ("e", ("e",), "exposure", "shows dark pictures brighter (the file stays as it is)"),
-        ("f", ("f",), "fit", "shows the whole picture")),
     "Images": (
         ("right, space", ("right", " ", "space"), "next", "next image"),
         ("left", ("left",), "previous", "previous image"),

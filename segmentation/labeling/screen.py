@@ -20,7 +20,7 @@ from segmentation.labeling.style import (
     STATUS_HEIGHT,
 )
 
-HELP_POINTS, HELP_ROOM = 8, (960, 620)  # size of its letters where the window has that room
+HELP_POINTS, HELP_ROOM = 8, (960, 545)  # size of its letters where the window has that room
 REGIONS = {"panel": (panel_state, fill_panel), "bar": (bar_state, fill_bar),
            "status": (status_state, fill_status)}
 

@@ -34,6 +34,7 @@ def click_quickly(hand, folder):
     hand.hurry(circle)
     hand.wait("quick corners", points=24)
     hand.key("Return", points=0, steps=1)
+    hand.wait("the label on the disk", saved=True)
     share = count_pixels(folder, "photo_0", 1) / (math.pi * 60**2)
     if not 0.97 < share < 1.01:
         sys.exit(f"A circle of quick corners has {share:.3f} of its pixels.")

@@ -57,6 +57,7 @@ def open_window(session):
                  "value": window.value, "tool": window.tool, "points": len(window.points),
                  "steps": len(session.picture.drawing.undo_steps), "index": session.index,
                  "typed": None if window.prompt is None else window.prompt.typed,
+                 "saved": session.writing is None and not session.unsaved,
                  "asks": window.question is not None, "labeled": len(session.labeled),
                  "message": window.message, "snaps": window.snaps,
                  "buttons": [(*window.bar.transData.transform(((left + right) / 2, 20)), action)
