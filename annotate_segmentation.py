@@ -40,7 +40,10 @@ def load_model(folder, info):
 
 
 def choose_folders(words, output_dir):
-    """Returns the folders of images and labels: from the constants, the command, or a dialog."""
+    """Returns the folders of images and labels: from the constants, the command, or a dialog.
+
+    Raises: InputError where one of them can't be used, before anything else is asked.
+    """
     if len(words) > 2:
         raise InputError("Give two folders at most: python annotate_segmentation.py IMAGES LABELS")
     last_images, last_labels = read_last_folders(output_dir)
@@ -48,7 +51,9 @@ def choose_folders(words, output_dir):
     image_dir = IMAGE_DIR or named[0] or ask_folder(
         "Folder of the images", "IMAGE_DIR", lambda folder: list_pictures(folder, None),
         last_images)
-    last_labels = last_labels if str(image_dir) == last_images else None
+    image_dir = Path(image_dir).expanduser()
+    list_pictures(image_dir, None)
+    beside = str(image_dir.resolve().parent / "labels")
 
     def check(label_dir):
         """Raises InputError where the labels of these images can't be there."""
@@ -56,7 +61,10 @@ def choose_folders(words, output_dir):
         check_writable(label_dir)
 
     label_dir = LABEL_DIR or named[1] or ask_folder(
-        "Folder in which the labels are saved", "LABEL_DIR", check, last_labels)
+        "Folder of the labels (a new name makes a new folder)", "LABEL_DIR", check,
+        last_labels if str(image_dir) == last_images else beside)
+    label_dir = Path(label_dir).expanduser()
+    check(label_dir)
     return image_dir, label_dir
 
 
@@ -64,13 +72,12 @@ def main():
     """Asks for what the constants leave open, and hands the window over."""
     check_display()
     output_dir = find_output_dir(Path(__file__).parent)
-    image_dir, label_dir = (Path(folder).expanduser()
-                            for folder in choose_folders(sys.argv[1:], output_dir))
+    image_dir, label_dir = choose_folders(sys.argv[1:], output_dir)
     asked = IMAGE_DIR is None or LABEL_DIR is None
     class_names = CLASS_NAMES or (ask_class_names(label_dir, IGNORE_LABEL) if asked else None)
     session = open_session(image_dir, label_dir, class_names, IGNORE_LABEL, output_dir, load_model)
     if asked:
-        remember_folders(output_dir, Path(image_dir).resolve(), Path(label_dir).resolve())
+        remember_folders(output_dir, image_dir.resolve(), label_dir.resolve())
     print(f"{len(session.image_paths)} images, {len(session.labeled)} labeled; classes: "
           f"{', '.join(session.class_names)}. Press h in the window for the keys.")
     show_until_closed(open_window(session).figure)

@@ -1,6 +1,7 @@
 """What is asked before the window opens: the folders and the class names."""
 
 import json
+import os
 
 import matplotlib.pyplot as plt
 from matplotlib.backend_bases import FigureManagerBase
@@ -49,7 +50,7 @@ def ask_folder(title, constant, check, proposed=None):
     """Asks for a folder, in a dialog where there can be one, else in the terminal.
 
     Args: check(folder) raises InputError where it can't be used; that is said at once, and asked
-        again. proposed, the folder of the last session, or None.
+        again. proposed, a folder that is there or can be made, or None.
     Raises: InputError where no answer is given.
     """
     root = open_dialogs()
@@ -73,7 +74,10 @@ def _ask_path(root, title, proposed):
         default = f" [{proposed}]" if proposed else ""
         return _ask_in_terminal(f"{title}{default}") or proposed
     from tkinter import filedialog
-    return filedialog.askdirectory(parent=root, title=title, initialdir=proposed, mustexist=False)
+    print(f"{title}: choose it in the window that has opened.")  # macOS shows no title there
+    start = next((folder for folder in (proposed, os.path.dirname(proposed or ""))
+                  if folder and os.path.isdir(folder)), None)
+    return filedialog.askdirectory(parent=root, title=title, initialdir=start, mustexist=False)
 
 
 def _tell(root, sentence):

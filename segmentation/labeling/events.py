@@ -43,7 +43,7 @@ def on_press(window, event):
 
 def may_go_on(window):
     """Whether the label is on the disk, or can't be, which is said; not where one has to answer."""
-    window.message = ""
+    window.message, window.is_alarm = "", False
     strokes.wait_until_saved(window)
     return window.question is None
 
@@ -141,7 +141,7 @@ def type_in(window, key):
     prompt = window.prompt
     if key == "enter":
         window.prompt = None
-        window.message = ""
+        window.message, window.is_alarm = "", False
         prompt.accept(window, prompt.typed)
     elif key == "escape":
         window.prompt = None

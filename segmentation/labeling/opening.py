@@ -44,6 +44,8 @@ def list_pictures(image_dir, label_dir):
     Args: label_dir may be None, where it is not known yet.
     Raises: InputError where there is none, or where two images would share one label.
     """
+    if not Path(image_dir).is_dir():
+        raise InputError(f"There is no folder {image_dir}: give the one with your photographs.")
     together = label_dir is not None and Path(image_dir).resolve() == Path(label_dir).resolve()
     image_paths = [path for path in find_images(image_dir)
                    if not together or path.suffix.lower() != LABEL_SUFFIX]

@@ -50,3 +50,11 @@ def test_a_failure_is_red_and_long_sentences_stay_in_their_place(window):
     assert box.x1 <= window.status.bbox.x1 and box.y1 <= window.status.bbox.y1
     press_key(window, "1")
     assert window.status.get_facecolor()[:3] != (1, 0, 0) and not window.message
+
+
+def test_a_hint_after_a_failure_is_not_red(window):
+    click(window, *SQUARE)
+    press_key(window, "enter", "x")
+    assert window.is_alarm and "painted" in window.message
+    press_key(window, "z")
+    assert "corners are back" in window.message and not window.is_alarm

@@ -66,6 +66,26 @@ def test_main_runs_from_the_constants(folders, monkeypatch, capsys):
     assert "1 image(s) were skipped:\n  image_1.jpg" in printed
 
 
+@pytest.mark.parametrize("folder", ["nowhere", "empty", "file"])
+def test_a_wrong_folder_in_the_command_is_said_before_anything_is_asked(
+        folders, monkeypatch, folder):
+    (folders[0].parent / "empty").mkdir()
+    (folders[0].parent / "file").write_text("")
+    wrong = str(folders[0].parent / folder)
+    monkeypatch.setattr(annotate_segmentation, "check_display", lambda: None)
+    monkeypatch.setattr(annotate_segmentation, "ask_class_names", lambda *words: pytest.fail())
+    for words in ([wrong, str(folders[1])], [str(folders[0]), str(folders[0].parent / "file")]):
+        monkeypatch.setattr(sys, "argv", ["annotate_segmentation.py", *words])
+        with pytest.raises(InputError, match=r"no folder|No images|can't be written"):
+            annotate_segmentation.main()
+
+
+def test_a_folder_beside_the_images_is_proposed_for_the_labels(folders, monkeypatch):
+    monkeypatch.setattr(dialogs, "open_dialogs", lambda: None)
+    monkeypatch.setattr("builtins.input", lambda question: "")
+    assert annotate_segmentation.choose_folders([str(folders[0])], folders[0] / "output") == folders
+
+
 def test_importing_starts_nothing_and_needs_no_tensorflow():
     program = ("import sys, annotate_segmentation, matplotlib.pyplot as plt; "
                "print('tensorflow' in sys.modules, 'tkinter' in sys.modules, plt.get_fignums())")
@@ -94,12 +114,12 @@ def test_the_background_is_added(answer, names):
 
 def test_folders_of_the_command_and_of_the_last_time(folders, tmp_path, monkeypatch):
     choose = annotate_segmentation.choose_folders
-    assert choose(["a", "b"], tmp_path) == ("a", "b")
+    assert choose([*map(str, folders)], tmp_path) == folders
     with pytest.raises(InputError, match="two folders at most"):
         choose(["a", "b", "c"], tmp_path)
     dialogs.remember_folders(tmp_path / "new", *folders)
     monkeypatch.setattr(dialogs, "open_dialogs", lambda: None)
     monkeypatch.setattr("builtins.input", lambda question: "")
-    assert choose([], tmp_path / "new") == tuple(map(str, folders))
+    assert choose([], tmp_path / "new") == folders
     (tmp_path / "new" / dialogs.FOLDERS_FILE).write_text("{")
     assert dialogs.read_last_folders(tmp_path / "new") == (None, None)

@@ -173,7 +173,7 @@ def test_an_empty_folder(tmp_path):
     (tmp_path / "images").mkdir()
     with pytest.raises(InputError, match=r"No images in .*images: put"):
         open_session(tmp_path / "images", tmp_path / "labels")
-    with pytest.raises(InputError, match="does not exist"):
+    with pytest.raises(InputError, match="There is no folder"):
         open_session(tmp_path / "nowhere", tmp_path / "labels")
     make_images(tmp_path / "images", 1, suffix=".png")
     with pytest.raises(InputError, match="PNGs, which are labels"):
