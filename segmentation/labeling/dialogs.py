@@ -6,8 +6,9 @@ import os
 import matplotlib.pyplot as plt
 from matplotlib.backend_bases import FigureManagerBase
 
-from device.errors import InputError
+from device.errors import InputError, list_names
 from device.files import find_images, write_json
+from device.model_info import MAX_CLASSES
 from segmentation.data.classes import CLASS_NAMES_FILE, read_class_names
 from segmentation.labeling.class_list import DEFAULT_CLASS_NAMES, name_found_classes
 
@@ -128,13 +129,26 @@ def ask_class_names(label_dir, ignore_label=255):
     try:
         while True:
             names = complete_names(_ask_text(root, title, ", ".join(proposed[1:])))
-            if names is None or len(names) >= len(held):
+            fault = _find_fault(names, len(held))
+            if fault is None:
                 return names
-            _tell(root, f"The labels hold the classes 0 to {len(held) - 1}: give "
-                        f"{len(held) - 1} names, not {len(names) - 1}.")
+            _tell(root, fault)
     finally:
         if root is not None:
             root.destroy()
+
+
+def _find_fault(names, held_count):
+    """Returns what is wrong with an answer, or None; held_count classes are in the labels."""
+    if names is None:
+        return None
+    if len(names) < held_count:
+        return (f"The labels hold the classes 0 to {held_count - 1}: give {held_count - 1} names, "
+                f"not {len(names) - 1}.")
+    if len(set(names)) < len(names) or not 2 <= len(names) <= MAX_CLASSES:
+        return (f"The classes would be {list_names(names)}: give 1 to {MAX_CLASSES - 1} different "
+                f"names besides {names[0]}.")
+    return None
 
 
 def complete_names(answer):

@@ -44,6 +44,14 @@ def test_questions_in_the_terminal(folders, monkeypatch, capsys):
     assert dialogs.ask_class_names(folders[1]) is None
 
 
+def test_class_names_that_can_t_be_are_asked_for_again(folders, monkeypatch, capsys):
+    monkeypatch.setattr(dialogs, "open_dialogs", lambda: None)
+    answers = iter(["duck, duck", "background", "duck, swan"])
+    monkeypatch.setattr("builtins.input", lambda question: next(answers))
+    assert dialogs.ask_class_names(folders[1]) == ["background", "duck", "swan"]
+    assert capsys.readouterr().out.count("different names besides background") == 2
+
+
 def test_main_runs_from_the_constants(folders, monkeypatch, capsys):
     monkeypatch.setattr(annotate_segmentation, "check_display", lambda: None)
     monkeypatch.setattr(annotate_segmentation, "IMAGE_DIR", str(folders[0]))
