@@ -397,6 +397,23 @@ def test_ctrl_c_ends_a_camera_with_its_table(model, monkeypatch, capsys):
     assert cameras[0].is_released
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
+def test_sigterm_ends_with_the_table(model, tmp_path):
+    shutil.copytree(PROJECT / "device", tmp_path / "device")
+    shutil.copy(PROJECT / "predict.py", tmp_path)
+    picture = write_image("a.png", draw_blocks())
+    for number in range(20_000):
+        picture.with_name(f"{number}.png").symlink_to(picture)
+    process = subprocess.Popen([sys.executable, tmp_path / "predict.py"], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert "Predicting: " in process.stderr.readline()
+    process.terminate()
+    printed, errors = process.communicate(timeout=60)
+    assert process.returncode == 0 and "Traceback" not in errors
+    assert "Stopped." in printed and "frames per second, everything included" in printed
+
+
 def test_an_alert_of_a_camera_is_said_once(model, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "cv2", types.SimpleNamespace(VideoCapture=Camera))
     for name, value in {"IMAGES": 0, "CAMERA_FRAMES": 4, "ALERT": {"red": 0.1}}.items():
