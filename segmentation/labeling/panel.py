@@ -36,8 +36,10 @@ def fill_panel(window):
         artist.remove()
     window.rows = []
     path = session.image_paths[session.index]
-    panel.text(16, 24, shorten_middle(path.name, 23), color=LIGHT, fontsize=11, weight="bold",
-               va="center")
+    name = panel.text(16, 24, shorten_middle(path.name, 25), color=LIGHT, fontsize=11,
+                      weight="bold", va="center", parse_math=False)
+    room = panel.bbox.width * (1 - 38 / PANEL_WIDTH)  # letters shrink by steps: some is left
+    name.set_fontsize(11 * min(1.0, room / name.get_window_extent().width))
     number = f"{session.index + 1} of {len(session.image_paths)}, {len(session.labeled)} labeled"
     panel.text(16, 44, number, color=FAINT, fontsize=10, va="center")
     if session.unreviewed:
@@ -101,7 +103,7 @@ def _draw_row(window, top, action, key, text, sign, chosen=False, color=None, ha
     else:
         panel.text(23, middle, sign, color=FAINT, fontsize=10, va="center", ha="center")
     panel.text(40, middle, text, color=LIGHT if action else FAINT, fontsize=10, va="center",
-               weight="bold" if chosen else "normal")
+               weight="bold" if chosen else "normal", parse_math=False)
     window.rows.append((top, action, key))
     return top + ROW_HEIGHT
 
