@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from device.errors import InputError
-
 MAX_UNDO_STEPS = 100  # an image
 
 
@@ -87,12 +85,7 @@ def shift_label(label, down, right):
 
 
 def declare_background(drawing):
-    """Makes an empty label count as done, as one step that can be undone.
-
-    Raises: InputError where something is painted: it would be lost.
-    """
-    if drawing.label.any():
-        raise InputError("Something is painted here: undo or erase it first.")
+    """Makes a label in which nothing is painted count as done, as a step that can be undone."""
     if not has_label(drawing):
         _remember(drawing, 0, 0, drawing.label[:0], ())
 

@@ -92,6 +92,8 @@ def mark_background(window):
     """Saves an all-background label and goes to the next image without a label."""
     check_nothing_under_way(window)
     session, image_path = window.session, window.session.picture.image_path
+    if session.picture.drawing.label.any():
+        raise NotNowError("Something is painted here: undo or erase it first.")
     declare_background(session.picture.drawing)
     save_current(session)
     window.marked_background = image_path
