@@ -43,9 +43,9 @@ def fill_panel(window):
     number = f"{session.index + 1} of {len(session.image_paths)}, {len(session.labeled)} labeled"
     panel.text(16, 44, number, color=FAINT, fontsize=10, va="center")
     if session.unreviewed:
-        here = path in session.unreviewed
-        panel.text(16, 62, f"r: {'this and ' if here else ''}{len(session.unreviewed) - here} to "
-                   f"review", color=ACCENT, fontsize=9, va="center")
+        count, here = len(session.unreviewed), path in session.unreviewed
+        waiting = f"{count} to review, this too" if here else f"{count} to review"
+        panel.text(16, 62, f"r: {waiting}", color=ACCENT, fontsize=9, va="center")
     top = _draw_heading(window, "CLASSES", 82)
     top = _draw_classes(window, top)
     top = _draw_row(window, top, "add class", "a", "add a class", "a")
