@@ -7,6 +7,7 @@ from device.errors import InputError
 from segmentation.labeling import assistance, copying, naming, navigation, strokes
 from segmentation.labeling.contact_sheet import save_contact_sheets
 from segmentation.labeling.display import show_part, show_view
+from segmentation.labeling.keeping import keep
 from segmentation.labeling.keys import TOOLS
 from segmentation.labeling.label import redo, undo
 from segmentation.labeling.saving import save_rest
@@ -110,7 +111,7 @@ def take_again(window):
 
 def _show_step(window, step):
     show_part(window, step.top, step.left, *step.packed.shape)
-    strokes.keep(window)
+    keep(window)
     if window.points:
         return strokes.redraw_preview(window)
     return refresh(window)

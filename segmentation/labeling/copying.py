@@ -2,13 +2,13 @@
 
 import numpy as np
 
+from segmentation.labeling.keeping import keep
 from segmentation.labeling.label import replace_label, shift_label
 from segmentation.labeling.saving import open_drawing
 from segmentation.labeling.screen import refresh
 from segmentation.labeling.session import label_path_of
 from segmentation.labeling.snap import snap_region
 from segmentation.labeling.state import Floating, NotNowError, check_nothing_under_way
-from segmentation.labeling.strokes import keep
 
 REACH = 3  # pixels by which an object may have grown beyond its copied label
 ARROWS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}  # (down, right)

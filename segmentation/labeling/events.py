@@ -5,6 +5,7 @@ import numpy as np
 from segmentation.labeling import copying, strokes
 from segmentation.labeling.actions import act, hide_label
 from segmentation.labeling.display import show_moving_view
+from segmentation.labeling.keeping import wait_until_saved
 from segmentation.labeling.keys import KEYS
 from segmentation.labeling.saving import close_session
 from segmentation.labeling.screen import lay_out, refresh, refresh_region, show_help
@@ -44,7 +45,7 @@ def on_press(window, event):
 def may_go_on(window):
     """Whether the label is on the disk, or can't be, which is said; not where one has to answer."""
     window.message, window.is_alarm = "", False
-    strokes.wait_until_saved(window)
+    wait_until_saved(window)
     return window.question is None
 
 

@@ -5,20 +5,13 @@ import numpy as np
 from device.drawing import IGNORED_COLOR, class_colors
 from device.errors import InputError
 from segmentation.labeling.display import show_box, show_part, show_view, view_size
+from segmentation.labeling.keeping import keep
 from segmentation.labeling.label import paint, put_part
 from segmentation.labeling.prelabel import read_logits
 from segmentation.labeling.raster import connected_region, polygon_region, stroke_region
-from segmentation.labeling.saving import (
-    ConflictError,
-    begin_saving,
-    finish_saving,
-    merge_theirs,
-    save_current,
-    take_theirs,
-)
 from segmentation.labeling.screen import refresh, refresh_region
 from segmentation.labeling.snap import class_odds, snap_region
-from segmentation.labeling.state import NotNowError, Question
+from segmentation.labeling.state import NotNowError
 from segmentation.labeling.viewport import place_of, screen_distance
 
 CLOSE_DISTANCE = 10  # screen pixels; a click so near to the first corner closes the polygon
@@ -26,7 +19,6 @@ SAME_SPOT = 2  # screen pixels between the clicks of a double click that ends a 
 CORNER_TOOLS = ("polygon", "line")
 FEWEST_CORNERS = {"polygon": 3, "line": 2, "lasso": 3, "brush": 1}
 PREVIEW = ("stroke", "outline", "first corner", "pointer")
-LOOK_AGAIN = 200  # milliseconds until it is seen whether a label is saved
 MARGIN = 16  # screen pixels around the points of a stroke, for its corners and their outlines
 
 
@@ -131,51 +123,6 @@ def find_odds(window):
     except InputError:  # the model was removed meanwhile; the colors are enough
         return None
     return class_odds(logits, window.value) if window.value < logits.shape[-1] else None
-
-
-def keep(window):
-    """Starts to save the label, and looks from time to time whether that is done."""
-    begin_saving(window.session)
-    if window.saving_timer is None:
-        window.saving_timer = window.figure.canvas.new_timer(LOOK_AGAIN)
-        window.saving_timer.add_callback(look_after_saving, window)
-    window.saving_timer.start()
-
-
-def look_after_saving(window):
-    """Says whether the label is on the disk by now; called by the timer."""
-    writing = window.session.writing
-    window.is_saving_slow = writing is not None and not writing[0].done()
-    if not window.is_saving_slow:
-        window.saving_timer.stop()
-        wait_until_saved(window)
-    refresh(window)
-
-
-def wait_until_saved(window):
-    """Waits for the label; where it can't be saved, says so: the next stroke tries again."""
-    try:
-        finish_saving(window.session)
-    except ConflictError as error:
-        ask_about_conflict(window, error)
-    except InputError as error:
-        window.message, window.is_alarm = str(error), True
-
-
-def ask_about_conflict(window, error):
-    """Asks which of two versions of a label to keep."""
-    def settle(function):
-        def answer(window):
-            function(window.session)
-            window.message, window.is_alarm = "Saved.", False
-
-        return answer
-
-    window.question = Question(
-        f"{error} b: both together (where you painted, yours); t: theirs; m: mine; Esc: later.",
-        {"b": settle(merge_theirs), "t": settle(take_theirs),
-         "m": settle(lambda session: save_current(session, overwrite=True))})
-    refresh(window)
 
 
 # ---- corners ---------------------------------------------------------------------------------

@@ -6,12 +6,12 @@ import numpy as np
 from device.errors import InputError
 from segmentation.labeling import events, style
 from segmentation.labeling.actions import may_close
+from segmentation.labeling.keeping import ask_about_conflict
 from segmentation.labeling.loading import open_current
 from segmentation.labeling.navigation import show_picture
 from segmentation.labeling.saving import ConflictError
 from segmentation.labeling.screen import add_artists, lay_out, say
 from segmentation.labeling.state import NotNowError, Window
-from segmentation.labeling.strokes import ask_about_conflict
 from segmentation.labeling.toolkit import ask_before_closing, find_screen
 
 EVENTS = {"button_press_event": events.on_press, "motion_notify_event": events.on_motion,

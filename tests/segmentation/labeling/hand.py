@@ -8,9 +8,9 @@ from matplotlib.backend_bases import CloseEvent, KeyEvent, MouseEvent
 from PIL import Image
 
 from device.images import read_label
+from segmentation.labeling.keeping import look_after_saving
 from segmentation.labeling.opening import open_session
 from segmentation.labeling.session import label_path_of
-from segmentation.labeling.strokes import look_after_saving
 from segmentation.labeling.window import open_window
 
 NAMES = ["background", "bird", "water", "sky"]
