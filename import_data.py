@@ -34,6 +34,7 @@ from segmentation.data.object_sizes import describe_small_objects, median_object
 from segmentation.data.pairing import Pairs, pair_files
 from segmentation.data.reading import (
     Decoding,
+    choose_records,
     list_file_errors,
     make_label_reader,
     read_pairs,
@@ -41,7 +42,7 @@ from segmentation.data.reading import (
 )
 from segmentation.data.split import find_groups, split_by_list, split_by_seed
 from segmentation.data.tiling import (
-    MAX_VALIDATION_TILES,
+    MAX_TILES,
     choose_tiles,
     count_crops,
     cut_tiles,
@@ -70,15 +71,19 @@ def load_data(settings, errors=()):
         validation_names (of the images, relative to their folders), validation_dirs, and reading:
         the fields of model.json by which other images are read alike; without PICTURE_SIZE
         read_own_label, see reading.make_label_reader, for the validation images; with it what
-        tile_data returns. Labels hold class indices and IGNORED.
+        tile_data returns; with UNLABELED unlabeled_images, where there are any. Labels hold class
+        indices and IGNORED.
     Raises: InputError of all errors: pairing, files, sizes, label values, and those given.
     """
     errors = list(errors)
-    pairs, validation_pairs, validation_dirs = find_pairs(settings, errors)
+    pairs, validation_pairs, unlabeled_pairs, validation_dirs = find_pairs(settings, errors)
     class_ids = None if settings.class_ids is None else group_class_ids(settings.class_ids)
-    size, sizes = find_size(pairs + validation_pairs, settings.picture_size or settings.image_size)
+    size, sizes = find_size(pairs + validation_pairs + unlabeled_pairs,
+                            settings.picture_size or settings.image_size)
+    sizes, unlabeled_sizes = np.split(sizes, [len(pairs + validation_pairs)])
     decoding = choose_decoding(settings, size, class_ids, pairs + validation_pairs)
-    decoded, validation = read_both(pairs, validation_pairs, decoding, settings, errors)
+    decoded, validation, unlabeled = read_sets(pairs, validation_pairs, unlabeled_pairs, decoding,
+                                               settings, errors)
     counts = decoded.value_counts[:]
     if validation_pairs:
         counts = np.concatenate([counts, validation.value_counts[:]])
@@ -129,8 +134,11 @@ def load_data(settings, errors=()):
                         "labels_turned": settings.labels_turned},
             "calibration_images": cut_calibration_images(
                 decoded.images, sizes[:len(pairs)], settings.image_size)}
+    if unlabeled_pairs:
+        chosen = choose_unlabeled(unlabeled_pairs, validation_pairs, settings)
+        data["unlabeled_images"] = choose_records(unlabeled.images, chosen)
     if settings.picture_size is not None:
-        return tile_data(data, sizes, settings)
+        return tile_data(data, sizes, unlabeled_sizes[chosen] if unlabeled_pairs else [], settings)
     small = describe_small_objects(median_object_sizes(decoded.labels, len(class_names)),
                                    class_names)
     print(small, end="\n" if small else "")
@@ -138,23 +146,41 @@ def load_data(settings, errors=()):
                                                         validation.orientations[:])}
 
 
-def tile_data(data, sizes, settings):
+def choose_unlabeled(pairs, validation_pairs, settings):
+    """Returns the positions of the images without a label that teach.
+
+    With SPLIT_BY those of the validation images' groups do not: the score would be too good.
+    """
+    if settings.split_by is None:
+        return np.arange(len(pairs))
+    measured = set(find_groups(validation_pairs.image_names, settings.split_by))
+    groups = find_groups(pairs.image_names, settings.split_by)
+    return np.array([index for index, group in enumerate(groups) if group not in measured], int)
+
+
+def tile_data(data, sizes, unlabeled_sizes, settings):
     """Returns the data of large pictures for training on crops and for validation on tiles.
 
     Args: data of load_data, whose arrays are pictures; sizes int (n, 2), each picture's own
-        (height, width) in them, first those for training.
-    Returns: data, where validation_images and validation_labels are tiles of IMAGE_SIZE, and also
+        (height, width) in them, first those for training; unlabeled_sizes, those of the pictures
+        without a label.
+    Returns: data, where validation_images, validation_labels and unlabeled_images are tiles of
+        IMAGE_SIZE, and also
         read_crops (see tiling.make_crop_reader), crops_per_picture, and validation_pictures,
         validation_picture_labels, validation_sizes.
     """
     count, tile_size = len(data["images"]), settings.image_size
     training_sizes, validation_sizes = sizes[:count], sizes[count:]
     pictures, labels = data["validation_images"], data["validation_labels"]
-    tiles = choose_tiles(validation_sizes, tile_size, MAX_VALIDATION_TILES)
+    tiles = choose_tiles(validation_sizes, tile_size, MAX_TILES)
     crops = count_crops(training_sizes, tile_size, settings.batch_size)
     print(f"Pictures of up to {sizes.max(0)[0]}x{sizes.max(0)[1]} pixels (height x width) are seen "
           f"in tiles of {tile_size[0]}x{tile_size[1]}: an epoch shows {crops} crop(s) of each and "
           f"is measured on {len(tiles)} tiles of the validation pictures.", flush=True)
+    if len(unlabeled_sizes):
+        data["unlabeled_images"] = cut_tiles(
+            data["unlabeled_images"], choose_tiles(unlabeled_sizes, tile_size, MAX_TILES),
+            tile_size, PADDING_GRAY)
     return {**data, "crops_per_picture": crops,
             "read_crops": make_crop_reader(data["images"], data["labels"], training_sizes,
                                            tile_size, data["class_weights"],
@@ -180,19 +206,25 @@ def find_pairs(settings, errors):
     """Pairs the files of the folders that the settings name; None is a folder that can't be used.
 
     Args: errors, list to which sentences are added.
-    Returns: training Pairs, validation Pairs, validation folders (images, labels). Where some of
-        the training pairs are to be set aside, all are training pairs here.
+    Returns: training Pairs, validation Pairs, Pairs without labels (UNLABELED), validation folders
+        (images, labels). Where some of the training pairs are to be set aside, all are training
+        pairs here.
     """
     folders = settings.image_dir, settings.label_dir
     validation_folders = tuple(
         own or shared for own, shared in zip(
             (settings.validation_image_dir, settings.validation_label_dir), folders))
-    pairs = Pairs() if None in folders else pair_files(
-        *folders, skip_unlabeled=settings.skip_unlabeled, errors=errors)
+    unlabeled = "keep" if settings.unlabeled else "skip" if settings.skip_unlabeled else "error"
+    pairs = Pairs() if None in folders else pair_files(*folders, unlabeled=unlabeled, errors=errors)
+    unlabeled_pairs = Pairs()
+    if settings.unlabeled:
+        is_labeled = [name is not None for name in pairs.label_names]
+        unlabeled_pairs = pairs.choose(np.flatnonzero(np.logical_not(is_labeled)))
+        pairs = pairs.choose(np.flatnonzero(is_labeled))
     if settings.validation_image_dir is not None:
         validation_pairs = Pairs() if None in validation_folders else pair_files(
             *validation_folders, errors=errors)
-        return pairs, validation_pairs, validation_folders
+        return pairs, validation_pairs, unlabeled_pairs, validation_folders
     if None not in pairs.image_names + pairs.label_names:  # else it has been said
         if len(pairs) == 1:
             errors.append("1 pair(s) can't be split into training and validation: add pairs, or "
@@ -202,7 +234,7 @@ def find_pairs(settings, errors):
                 choose_rows(pairs, None, [], settings)
             except InputError as error:
                 errors.append(str(error))
-    return pairs, Pairs(), validation_folders
+    return pairs, Pairs(), unlabeled_pairs, validation_folders
 
 
 def choose_rows(pairs, counts, class_ids, settings):
@@ -234,12 +266,12 @@ def choose_decoding(settings, size, class_ids, pairs):
                     settings.labels_turned, pad=settings.picture_size == "full")
 
 
-def read_both(pairs, validation_pairs, decoding, settings, errors):
-    """Decodes training and validation pairs, in memory or, above MEMORY_LIMIT_GB, into CACHE_DIR.
+def read_sets(pairs, validation_pairs, unlabeled_pairs, decoding, settings, errors):
+    """Decodes the pairs of all sets, each in memory or, above MEMORY_LIMIT_GB, into CACHE_DIR.
 
     Args: errors, list to which a sentence for each kind of error is added. Where it holds some
         already, which prevent training, files are only checked, and nothing is kept of them.
-    Returns: reading.DecodedSet of the training and of the validation pairs.
+    Returns: list of reading.DecodedSet: of the training, validation and unlabeled pairs.
     Raises: InputError of all errors so far, where a cache can't be written.
     """
     limit, cache_dir = 0, None
@@ -250,7 +282,8 @@ def read_both(pairs, validation_pairs, decoding, settings, errors):
             cache_dir /= f"worker_{worker_index()}"
     file_errors, sets = [], []
     try:
-        for some, purpose in ((pairs, "training"), (validation_pairs, "validation")):
+        for some, purpose in ((pairs, "training"), (validation_pairs, "validation"),
+                              (unlabeled_pairs, "unlabeled")):
             sets.append(read_pairs(some, decoding, file_errors, limit if len(some) else None,
                                    cache_dir, purpose))
     except InputError as error:

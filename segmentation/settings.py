@@ -26,7 +26,7 @@ FLIPS = ("left-right", "both")
 LOSSES = ("dice+cross-entropy", "dice", "cross-entropy")
 # What takes the place of a wrong constant, so that the folders are looked at all the same.
 FALLBACKS = {"IMAGE_SIZE": (SIZE_STEP, SIZE_STEP), "VALIDATION_SPLIT": 0.2, "SEED": 1,
-             "IGNORE_LABEL": 255, "SKIP_UNLABELED": False, "OTHER_IDS": "error",
+             "IGNORE_LABEL": 255, "SKIP_UNLABELED": False, "UNLABELED": False, "OTHER_IDS": "error",
              "LABELS_TURNED": False}
 
 
@@ -138,6 +138,7 @@ RULES = {
     "VALIDATION_SPLIT": (lambda value: _is_positive(value) and value < 1,
                          "a number between 0 and 1, such as 0.2"),
     "SKIP_UNLABELED": (is_bool, SWITCH),
+    "UNLABELED": (is_bool, SWITCH),
     "IMAGE_SIZE": (_is_size, f"(height, width), two whole numbers of at most {MAX_SIDE}"),
     "PICTURE_SIZE": (or_none(lambda value: one_of(("full",))(value) or _is_size(value)),
                      '(height, width), "full", or None'),

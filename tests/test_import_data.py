@@ -238,6 +238,37 @@ def test_a_list_a_pattern_and_sub_folders_split(folders, tmp_path):
         load_data(settings_for(folders, VALIDATION_LIST=str(tmp_path / "val.txt")))
 
 
+def write_unlabeled(folders, *names):
+    for number, name in enumerate(names):
+        pixels = np.full((32, 32, 3), 10 * number + 50, np.uint8)
+        Image.fromarray(pixels).save(folders[0] / f"{name}.png")
+
+
+def test_images_without_a_label_are_read_too(folders):
+    for stem in ("a_1", "a_2", "b_1", "b_2", "c_1"):
+        write_pair(folders, stem, np.eye(32))
+    write_unlabeled(folders, "a_3", "b_3", "c_3")
+    data = load_data(settings_for(folders, UNLABELED=True, IMAGE_SIZE=(32, 32)))
+    assert data["unlabeled_images"][:, 0, 0, 0].tolist() == [50, 60, 70]
+    assert len(data["images"]) + len(data["validation_images"]) == 5
+    # Those of the validation images' groups are left out.
+    data = load_data(settings_for(folders, UNLABELED=True, IMAGE_SIZE=(32, 32),
+                                  SPLIT_BY=r"(.)_\d"))
+    groups = {name[0] for name in data["validation_names"]}
+    expected = [value for value, group in ((50, "a"), (60, "b"), (70, "c")) if group not in groups]
+    assert data["unlabeled_images"][:, 0, 0, 0].tolist() == expected and len(expected) < 3
+
+
+def test_large_images_without_a_label_are_cut_into_tiles(folders):
+    write_square_pairs(folders, 4, (32, 64))
+    write_unlabeled(folders, "x", "y")
+    data = load_data(settings_for(folders, UNLABELED=True, IMAGE_SIZE=(32, 32),
+                                  PICTURE_SIZE=(32, 64)))
+    tiles = data["unlabeled_images"]
+    assert tiles.shape == (6, 32, 32, 3)  # three a picture: they overlap
+    assert tiles[:, 0, 0, 0].tolist() == [50] * 3 + [60] * 3
+
+
 def test_a_validation_folder_that_is_the_training_folder_is_told(folders, capsys):
     write_square_pairs(folders, 4)
     load_data(settings_for(folders, VALIDATION_IMAGE_DIR=folders[0],

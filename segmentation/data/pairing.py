@@ -75,14 +75,15 @@ class Pairs(Sequence):
         return chosen
 
 
-def pair_files(image_dir, label_dir, names=None, skip_unlabeled=False, errors=None):
+def pair_files(image_dir, label_dir, names=None, unlabeled="error", errors=None):
     """Pairs every image with its label PNG, in whichever Unicode normal form.
 
     A label has the name of its image, or that with a common prefix or suffix (see naming.py); both
     may lie in one folder. Where a folder holds no image itself, its sub-folders are taken. What was
     found out is printed.
     Args: names, of images to pair, relative to image_dir, others are left alone; None pairs all.
-        skip_unlabeled, whether images without a label are skipped, and their number printed.
+        unlabeled, what images without a label are: an "error", or "skip" passes over them, or
+        "keep" returns them last, with None for their label; how many there are is printed.
         errors, see collect_or_raise: with a list, files without a partner come last, with None for
         their partner, so that they can be looked at, too.
     Returns: Pairs, sorted by name, or in the order of names. Hidden files are passed over.
@@ -105,8 +106,12 @@ def pair_files(image_dir, label_dir, names=None, skip_unlabeled=False, errors=No
     labels = _by_key(label_names, naming.label_key)
     if names is not None:
         images, labels = _select(images, labels, names, image_dir)
-    if skip_unlabeled:
-        images = _skip_unlabeled(images, labels, image_dir)
+    waiting = []  # images that are kept without a label
+    if unlabeled != "error":
+        lone = [doubles[0] for key, doubles in images.items() if key not in labels]
+        waiting = lone if unlabeled == "keep" else []
+        _note_unlabeled(len(lone), len(images), image_dir, unlabeled)
+        images = {key: doubles for key, doubles in images.items() if key in labels}
 
     sentences = _double_names(images, image_dir) + _double_names(labels, label_dir)
     lossy = [name for doubles in labels.values() for name in doubles if not is_label_name(name)]
@@ -122,8 +127,8 @@ def pair_files(image_dir, label_dir, names=None, skip_unlabeled=False, errors=No
     lone_images = _all_but(paired_images, images)
     lone_labels = [name for name in _all_but(paired_labels, labels) if is_label_name(name)]
     return Pairs(image_dir, label_dir,
-                 paired_images + lone_images + [None] * len(lone_labels),
-                 paired_labels + [None] * len(lone_images) + lone_labels)
+                 paired_images + lone_images + [None] * len(lone_labels) + waiting,
+                 paired_labels + [None] * len(lone_images) + lone_labels + [None] * len(waiting))
 
 
 def _split(name):
@@ -227,12 +232,11 @@ def _select(images, labels, names, image_dir):
     return {key: images[key] for key in keys}, {key: labels[key] for key in keys if key in labels}
 
 
-def _skip_unlabeled(images, labels, image_dir):
-    labeled = {key: doubles for key, doubles in images.items() if key in labels}
-    if len(labeled) < len(images):
-        print(f"{len(images) - len(labeled)} of {len(images)} images in {image_dir} have no label "
-              f"yet and are skipped (SKIP_UNLABELED).")
-    return labeled
+def _note_unlabeled(count, total, image_dir, unlabeled):
+    what = {"skip": "are skipped (SKIP_UNLABELED)",
+            "keep": "teach without one (UNLABELED)"}[unlabeled]
+    if count:
+        print(f"{count} of {total} images in {image_dir} have no label yet and {what}.")
 
 
 def _by_key(names, key_of):

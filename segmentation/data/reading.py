@@ -93,6 +93,11 @@ def split_set(decoded, training, validation):
     return tuple(DecodedSet(*arrays) for arrays in zip(*parts))
 
 
+def choose_records(array, positions):
+    """Returns the records of an array or a StoredArray at these positions."""
+    return array.select(positions) if isinstance(array, StoredArray) else array[positions]
+
+
 def _split_records(array, first, second):
     if isinstance(array, StoredArray):
         return array.select(first), array.select(second)

@@ -7,7 +7,7 @@ from device.tiles import cut_tile, tile_grid
 from segmentation.data.crops import CROP_NUMBERS, choose_crop, find_rare_pixels
 from segmentation.evenly import choose_evenly
 
-MAX_VALIDATION_TILES = 800  # that are measured after each epoch, evenly spaced over all
+MAX_TILES = 800  # of a set that are measured, or teach without a label; evenly spaced over all
 MAX_CROP_STEPS = 200  # batches an epoch has at most because pictures hold several tiles
 
 

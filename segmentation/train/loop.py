@@ -14,6 +14,7 @@ from device.progress import Progress
 from segmentation.data.batches import count_steps, epoch_order
 from segmentation.train.devices import stream, synchronize
 from segmentation.train.interrupt import catch_interrupt
+from segmentation.train.unlabeled import make_teacher, make_unlabeled_step
 
 TIMED_SECONDS = 5  # after which the rest of the training is estimated
 
@@ -103,9 +104,9 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
         optimizer_variables=None, mixed_precision=False):
     """Trains the epochs of a phase and calls finish_epoch after each.
 
-    Args: options of the stream: augment, seed, repeats; finish_epoch, a function (epoch, loss,
-        seconds, optimizer) that returns whether to stop; start_epoch and optimizer_variables
-        where an earlier run is resumed.
+    Args: data of load_data; options of the stream: augmentation, seed, repeats; finish_epoch, a
+        function (epoch, loss, seconds, variables) that returns whether to stop; start_epoch and
+        optimizer_variables, what finish_epoch got, where an earlier run is resumed.
     Returns: whether Ctrl-C ended it: after the step that is under way; a second one ends at once.
     Raises: InputError where the loss is not finite, naming the batch's files, and where another
         machine has gone.
@@ -113,9 +114,12 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
     start = phase.first_epoch if start_epoch is None else start_epoch
     epochs = range(start, phase.last_epoch)
     steps = count_steps(len(data["images"]), batch_size, options["repeats"])
+    unlabeled_images = data.get("unlabeled_images") if phase.cached_features else None
     with strategy.scope():
         optimizer = make_optimizer(phase, steps, strategy, mixed_precision)
-        assign_all(optimizer.variables, optimizer_variables)
+        teacher = None if unlabeled_images is None else make_teacher(phase.model)
+        variables = [*optimizer.variables, *(teacher.variables if teacher else ())]
+        assign_all(variables, optimizer_variables)
     if strategy.num_replicas_in_sync > 1:
         synchronize(phase.model)
     policy = "mixed_float16" if mixed_precision else None
@@ -123,8 +127,13 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
         batches = stream(strategy, data, batch_size, epochs=epochs, features=phase.features,
                          random_crops=phase.random_crops, **options)
         is_alone = strategy.num_replicas_in_sync == 1
-        step = make_step(strategy, phase.model, optimizer, loss, choose_call(phase, strategy),
+        call = choose_call(phase, strategy)
+        step = make_step(strategy, phase.model, optimizer, loss, call,
                          batches.element_spec if is_alone else None)
+        if teacher:
+            step = make_unlabeled_step(step, phase, call, teacher, optimizer, loss,
+                                       unlabeled_images, batch_size,
+                                       (phase.last_epoch - phase.first_epoch) * steps, options)
         tell_time_left = make_time_teller(len(epochs) * steps, phase.last_epoch)
         for epoch in epochs:
             begin, losses = time.monotonic(), []
@@ -138,7 +147,7 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
                 progress.show(number + 1)
                 tell_time_left()
             if finish_epoch(epoch, float(np.mean(losses)), time.monotonic() - begin,
-                            optimizer) or interrupts:
+                            variables) or interrupts:
                 break
         return bool(interrupts)
 

@@ -47,6 +47,8 @@ def train(model, data, loss, settings, strategy):
                "repeats": count_repeats(data, settings),
                "pasted_classes": count_pasted_classes(data, settings)}
     warn_of_left_right(data["class_names"], settings.flip)
+    if "unlabeled_images" in data:
+        check_unlabeled(data, model, strategy)
     if settings.paste_objects:
         is_pasting = options["pasted_classes"] > 0
         print(f"{data['class_names'][0]} holds {'over' if is_pasting else 'not over'} "
@@ -96,6 +98,23 @@ def plan_phases(model, data, settings, epochs_done):
         unfreeze(encoder, settings.fine_tune_from)
         yield Phase(model, None, settings.fine_tune_learning_rate, epochs, all_epochs,
                     random_crops=True)
+
+
+def check_unlabeled(data, model, strategy):
+    """Prints how many images without a label teach, or why they do not.
+
+    Raises: InputError where several devices train together.
+    """
+    count = len(data["unlabeled_images"])
+    if model.get_layer("encoder").trainable:
+        print(f"The {count} images without a label do not teach (UNLABELED): that needs a "
+              f"pretrained encoder.", flush=True)
+    elif strategy.num_replicas_in_sync > 1:
+        raise InputError("UNLABELED = True trains on one device alone: set it to False, or hide "
+                         "the others (CUDA_VISIBLE_DEVICES=0).")
+    else:
+        print(f"{count} images without a label teach from a fifth of the EPOCHS on (UNLABELED).",
+              flush=True)
 
 
 def count_pasted_classes(data, settings):
@@ -150,7 +169,7 @@ def make_epoch_end(model, predict, data, settings, record, best_weights):
     writer = (tf.summary.create_file_writer(str(output_dir / "tensorboard"))
               if settings.tensorboard and is_chief() else None)
 
-    def finish(epoch, loss, seconds, optimizer):
+    def finish(epoch, loss, seconds, optimizer_variables):
         """Measures, prints, saves; see loop.fit."""
         start = time.monotonic()
         predictions = predict(data["validation_images"])
@@ -170,7 +189,7 @@ def make_epoch_end(model, predict, data, settings, record, best_weights):
             keep_best(model, {"epoch": epoch + 1, **metrics}, data, settings, record, best_weights)
         if is_chief():
             write_table(output_dir / "history.csv", record["history"])
-            save_checkpoint(output_dir, record, model.weights, optimizer.variables)
+            save_checkpoint(output_dir, record, model.weights, optimizer_variables)
         if writer is not None:
             write_summary(writer, row)
         return is_patience_over(record, settings)
@@ -235,7 +254,7 @@ def describe_run(model, data, settings):
         "PICTURE_SIZE": settings.picture_size, "ENCODER_ALPHA": settings.encoder_alpha,
         "DECODER_FILTERS": settings.decoder_filters, "BATCH_SIZE": settings.batch_size,
         "CLASS_IDS": settings.class_ids, "OTHER_IDS": settings.other_ids,
-        "IGNORE_LABEL": settings.ignore_label,
+        "IGNORE_LABEL": settings.ignore_label, "UNLABELED": settings.unlabeled,
         "frozen encoder": not model.get_layer("encoder").trainable,
         "training images": data["training_names"]}))
 

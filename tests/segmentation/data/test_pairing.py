@@ -76,8 +76,12 @@ def test_names_leave_other_files_alone_and_unlabeled_ones_can_be_skipped(folders
     with pytest.raises(InputError, match=r"new\.png; label or remove them, or set SKIP_UNLABELED"):
         pair_files(*folders)
     assert len(pair_files(*folders, names=["b.png"])) == 1
-    pairs = pair_files(*folders, skip_unlabeled=True)
+    pairs = pair_files(*folders, unlabeled="skip")
     assert [pair.image_path.name for pair in pairs] == ["a.png", "b.png"]
+    assert "1 of 3 images" in capsys.readouterr().out
+    pairs = pair_files(*folders, unlabeled="keep")
+    assert [name for name, label in names_of(pairs) if label is None] == ["new.png"]
+    assert names_of(pairs)[-1] == ("new.png", None) and len(pairs) == 3
     assert "1 of 3 images" in capsys.readouterr().out
 
 
