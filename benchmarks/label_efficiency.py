@@ -3,9 +3,10 @@
     python benchmarks/label_efficiency.py FOLDER [SEED ...]
 
 Trains each set with 5, 10, 20, 40, 80 and all of its training images, evenly spaced, as
-TensorFlow's tutorial does (learning.py) and with main.py as it is; all else is alike: 20 epochs,
-the same number of steps. The score is the validation mean IoU of the last epoch, so that no choice
-of an epoch flatters it. Results stay in FOLDER; a run that is there already is not repeated. Leaves
+TensorFlow's tutorial does (learning.py), with main.py as it is, and with main.py and the other
+images as images without a label (UNLABELED); all else is alike: 20 epochs, the same number of
+steps. The score is the validation mean IoU of the last epoch, so that no choice of an
+epoch flatters it. Results stay in FOLDER; a run that is there already is not repeated. Leaves
 label_efficiency.png there and prints a table in Markdown.
 """
 
@@ -20,7 +21,9 @@ from sets import SETS, choose_set
 
 import main
 
-WAYS = ("tutorial", "default")
+WAYS = {"tutorial": "TensorFlow's tutorial", "default": "this project",
+        "unlabeled": "this project, UNLABELED = True"}
+COLORS = {**learning.COLORS, "unlabeled": "tab:orange"}
 COUNTS = (5, 10, 20, 40, 80, None)  # of labeled images; None: all
 
 
@@ -39,11 +42,14 @@ def link_labels(name, count, folder):
 def train_one(name, way, count, seed, output):
     """Trains one set in one way with so many labels, in this process."""
     labels = link_labels(name, count, output.parent / f"{name}_{count or 'all'}_labels")
-    learning.train_one(name, way, seed, str(output), LABEL_DIR=str(labels), SKIP_UNLABELED=True)
+    learning.train_one(name, "tutorial" if way == "tutorial" else "default", seed, str(output),
+                       LABEL_DIR=str(labels), SKIP_UNLABELED=True, UNLABELED=way == "unlabeled")
 
 
 def score(name, way, count, seed, folder):
     """Trains in a process of its own unless that is done; returns the last epoch's mean IoU."""
+    if count is None and way == "unlabeled":  # there are none
+        way = "default"
     output = folder / f"{name}_{way}_{count or 'all'}_{seed}"
     if not (output / "predictions.png").exists():
         print(f"{name}, {way}, {count or 'all'} labels, seed {seed} ...", flush=True)
@@ -70,8 +76,8 @@ def draw(path, results):
     ticks = [str(count or "all") for count in COUNTS]
     for axis, (name, ways) in zip(axes, results.items()):
         for way, scores in ways.items():
-            axis.plot(ticks, scores.mean(axis=0), "o-", color=learning.COLORS[way],
-                      label={"default": "this project", "tutorial": "TensorFlow's tutorial"}[way])
+            axis.plot(ticks, scores.mean(axis=0), "o-", color=COLORS[way],
+                      label=WAYS[way])
         axis.set(title=name, xlabel="labeled images", ylabel="validation mean IoU")
         axis.grid(alpha=0.3)
     axes[0].legend()
@@ -92,11 +98,12 @@ def main_benchmark(folder, seeds):
             cells = [f"{values.mean():.3f}" for values in scores.T]
             print(f"| {name} | {way} | {' | '.join(cells)} |")
     for name, ways in results.items():
-        default, tutorial = (ways[way].mean(axis=0) for way in ("default", "tutorial"))
-        target = default[COUNTS.index(20)]
-        needed = labels_to_reach(tutorial, target)
-        print(f"{name}: 20 labels give {target:.3f}; the tutorial needs "
-              f"{needed or 'more than all of the set'} for that.")
+        means = {way: scores.mean(axis=0) for way, scores in ways.items()}
+        for way in ("default", "unlabeled"):
+            target = means[way][COUNTS.index(20)]
+            needed = labels_to_reach(means["tutorial"], target)
+            print(f"{name}, {way}: 20 labels give {target:.3f}; the tutorial needs "
+                  f"{needed or 'more than all of the set'} for that.")
     draw(folder / "label_efficiency.png", results)
 
 
