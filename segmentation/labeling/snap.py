@@ -16,6 +16,9 @@ MAX_ODDS = 3.0  # of a pixel's color, so that its neighbors are heard too
 SLACK = 4  # pixels within the border that are probably surroundings; deeper ones are the object
 SLACK_ODDS = 0.3  # log-odds for each pixel of depth
 MODEL_SHARE = 0.5  # of the trained model's log-odds, added to those of the colors
+# IoU of what the colors and the model take for the object, from which on the model is heard: one of
+# 20 labels that does not know a bird in flight brought its IoU from 0.78 down to 0.33.
+AGREEMENT = 0.3
 
 
 def snap_region(image, region, model_odds=None, reach=0):
@@ -44,9 +47,12 @@ def snap_region(image, region, model_odds=None, reach=0):
         return region
     if reach:
         inside = widen(inside, reach)
-    extra = 0.0 if model_odds is None else _crop_odds(model_odds, image.size, box, size)
-    odds = Image.fromarray(find_object(colors, inside, extra))
-    fine = np.asarray(odds.resize(canvas.size, Image.Resampling.BILINEAR)) > 0
+    odds = find_object(colors, inside)
+    if model_odds is not None:
+        extra = _crop_odds(model_odds, image.size, box, size)
+        if _share_in_common(odds > 0, inside & (extra > 0)) >= AGREEMENT:
+            odds = find_object(colors, inside, extra)
+    fine = np.asarray(Image.fromarray(odds).resize(canvas.size, Image.Resampling.BILINEAR)) > 0
     if reach:
         return (box[1], box[0], fine) if fine.any() else region
     down, right = top - box[1], left - box[0]
@@ -75,6 +81,11 @@ def find_object(colors, inside, extra=0.0):
     chosen = inside & (_count_neighbors(chosen) > 4)  # without single pixels
     # Beyond the region nothing is the object, so that interpolation ends at its border.
     return np.where(inside, np.where(chosen, np.abs(odds), -np.abs(odds)), 0).astype(np.float32)
+
+
+def _share_in_common(mask, other):
+    """Returns the IoU of two masks."""
+    return (mask & other).sum() / max(1, (mask | other).sum())
 
 
 def widen(mask, pixels):

@@ -90,3 +90,16 @@ def test_the_model_s_opinion_is_added():
 def test_class_odds_are_the_log_of_p_over_1_minus_p():
     logits = np.log(np.array([[[0.5, 0.3, 0.2]]], np.float32))
     assert class_odds(logits, 1)[0, 0] == pytest.approx(np.log(0.3 / 0.7), abs=1e-5)
+
+
+def test_a_model_that_sees_nothing_of_the_object_is_not_heard():
+    down, right = np.mgrid[:120, :160]
+    disk = (down - 60) ** 2 + (right - 80) ** 2 < 30**2
+    pixels = np.where(disk[..., None], (200, 60, 40), (40, 90, 160)).astype(np.uint8)
+    pixels += np.random.default_rng(0).integers(0, 30, pixels.shape, np.uint8)
+    image = Image.fromarray(pixels).convert("RGBX")
+    alone = as_mask(snap_region(image, as_region(widen(disk, 6))), disk.shape)
+    odds = np.full((30, 40), -8, np.float32)
+    odds[14:16, 18:20] = 8
+    heard = as_mask(snap_region(image, as_region(widen(disk, 6)), odds), disk.shape)
+    assert iou_of(alone, disk) > 0.98 and np.array_equal(heard, alone)
