@@ -339,8 +339,7 @@ def test_training_uses_stored_arrays_as_plain_ones(main_dirs, tmp_path):
     predict = evaluate.make_predictor(lambda batch, training: batch)
     predictions = predict(data["validation_images"], 2)
     assert np.array_equal(predictions, whole["validation_images"].argmax(-1))
-    assert evaluate.measure(predictions, data, 255) == evaluate.measure(
-        predictions, {**data, **whole}, 255)
+    assert evaluate.measure(predictions, data) == evaluate.measure(predictions, {**data, **whole})
     shown = zip(data["validation_images"], data["validation_labels"], predictions)
     results.draw_predictions(tmp_path / "predictions.png", shown, data["class_names"])
     assert (tmp_path / "predictions.png").stat().st_size > 1000
