@@ -54,7 +54,7 @@ def _transpose(image, label, chosen):
     Of an image that is not square the square in the middle is shown, with padding on both sides. In
     a test with IMAGE_SIZE (128, 160), where cars and trucks differ in their length and lie across
     in validation alone, that gave a mean IoU of 0.94, enlarging the turned image to cover the size
-    0.88, stretching it 0.71, and no turns 0.45.
+    0.88, stretching it 0.71, and no turns 0.45; with (128, 256) 0.91, and stretched 0.48.
     """
     height, width = image.shape[1:3]
     side = min(height, width)
