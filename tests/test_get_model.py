@@ -73,6 +73,7 @@ def test_scaling_is_that_of_keras():
     assert np.allclose(model.get_layer("scale_input")(pixels), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_weights_file_is_the_pretrained_network(shared):
     reference = keras.applications.MobileNetV2(
         input_shape=(96, 96, 3), include_top=False, weights=str(shared / WEIGHTS_FILE))

@@ -209,6 +209,7 @@ def read_all(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_an_error_in_the_first_epoch_changes_nothing(small_run, earlier_run, monkeypatch):
     monkeypatch.setattr(loop, "run_step", lambda *_: float("nan"))
     with pytest.raises(InputError, match="The loss is nan in epoch 1"):

@@ -141,6 +141,7 @@ def test_no_code_of_a_model_is_run(tmp_path):
     assert witness.exists()  # so it was harmful
 
 
+@pytest.mark.slow
 def test_code_beside_sound_weights_is_not_even_looked_at(model, keras_file, tmp_path):
     """The hostile configuration of the test above, in the archive of sound weights."""
     witness = tmp_path / "executed.txt"

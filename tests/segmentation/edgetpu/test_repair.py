@@ -57,6 +57,7 @@ def edited(data, edit):
     return pack_model(model)
 
 
+@pytest.mark.slow
 def test_todays_converter_is_refused_and_the_repair_is_exact(unet):
     before = check_model(unet)
     assert before["verdict"] == "REFUSED" and before["repairable"]
@@ -173,6 +174,7 @@ def test_float_files_are_not_touched():
     assert check_model(data)["verdict"] == "REFUSED"
 
 
+@pytest.mark.slow
 def test_other_decoders_have_no_operation_above_tf25():
     """What today's converter writes for resizes: every version is known to TF 2.5."""
     tf = pytest.importorskip("tensorflow")

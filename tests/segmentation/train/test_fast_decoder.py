@@ -105,6 +105,7 @@ def test_same_logits_in_inference(decoder, batch):
         np.testing.assert_array_equal(other, one)
 
 
+@pytest.mark.slow
 def test_batch_size_may_vary_in_one_function(decoder):
     @tf.function(input_signature=[[tf.TensorSpec(shape) for shape in SHAPES]])
     def call(features):

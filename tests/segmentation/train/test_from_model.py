@@ -46,6 +46,7 @@ def test_classes_are_taken_by_name_and_a_new_one_starts_fresh():
     assert (taken[:, :, 1] == fresh[:, :, 1]).all()
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_starts_fresh_and_is_named():
     source, model = make_model(), make_model(filters=((16, 8), (12, 8), (8, 4), (6, 4)), seed=1)
     sentence = take_weights(model, source, NAMES, NAMES)
