@@ -24,9 +24,7 @@ from segmentation.labeling.view import (
     outline,
 )
 
-COARSE_PIXELS = 1_500_000  # a larger view is drawn coarsely while it moves
 MOVING_PIXELS = 900_000  # that are computed then, at most
-SHARPEN_AFTER = 200  # milliseconds without a move
 BACKGROUND = (255 * np.array(to_rgba(DARK))).astype(np.uint8)
 
 
@@ -148,27 +146,6 @@ def show_view(window):
         compose(window)
         show_box(window, (0, 0, *view_size(window)))
     return None
-
-
-def show_moving_view(window):
-    """Shows the view while it is zoomed or moved: a large one quickly first, then sharply."""
-    height, width = view_size(window)
-    window.shown.coarse = height * width > COARSE_PIXELS
-    show_view(window)
-    if window.shown.coarse:
-        if window.timer is None:
-            window.timer = window.figure.canvas.new_timer(SHARPEN_AFTER)
-            window.timer.single_shot = True
-            window.timer.add_callback(sharpen, window)
-        window.timer.stop()
-        window.timer.start()
-
-
-def sharpen(window):
-    """Draws a view sharply that was drawn quickly while it moved."""
-    if window.shown.coarse:
-        window.shown.coarse = False
-        show_view(window)
 
 
 def show_part(window, top, left, height, width):

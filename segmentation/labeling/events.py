@@ -4,9 +4,9 @@ import numpy as np
 
 from segmentation.labeling import copying, strokes
 from segmentation.labeling.actions import act, hide_label
-from segmentation.labeling.display import show_moving_view
 from segmentation.labeling.keeping import wait_until_saved
 from segmentation.labeling.keys import KEYS
+from segmentation.labeling.moving import redraw_moved
 from segmentation.labeling.saving import close_session
 from segmentation.labeling.screen import lay_out, refresh, refresh_region, show_help
 from segmentation.labeling.style import ROW_HEIGHT
@@ -69,17 +69,6 @@ def move_view(window, event):
     x, y, move = window.held
     move(event.x - x, event.y - y)
     redraw_moved(window)
-
-
-def redraw_moved(window):
-    """Shows the picture after it was zoomed or moved, and the stroke under way over it."""
-    show_moving_view(window)
-    if window.points:
-        strokes.redraw_preview(window)
-    else:
-        window.preview_box = None
-        strokes.show_preview(window)
-    refresh(window)
 
 
 def on_release(window, event):

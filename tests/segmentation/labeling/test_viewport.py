@@ -19,7 +19,7 @@ from labeling.hand import (
     saved,
     square_label,
 )
-from segmentation.labeling import display
+from segmentation.labeling import display, moving
 from segmentation.labeling.events import on_resize
 from segmentation.labeling.loading import open_current
 from segmentation.labeling.opening import open_session
@@ -160,14 +160,26 @@ def test_what_is_drawn_by_parts_is_what_is_drawn_as_a_whole(window, steps):
 
 def test_a_large_view_is_coarse_while_it_moves_and_sharp_after(window, monkeypatch):
     window.figure.canvas.draw()
-    monkeypatch.setattr(display, "COARSE_PIXELS", 1000)
+    monkeypatch.setattr(moving, "COARSE_PIXELS", 1000)
     monkeypatch.setattr(display, "MOVING_PIXELS", 20000)
     mouse(window, "scroll_event", (50, 40), None, step=1)
     assert window.shown.coarse
     coarse = window.shown.pixels.copy()
-    display.sharpen(window)
+    moving.sharpen(window)
     difference = np.abs(window.shown.pixels.astype(int) - coarse)
     assert 0 < difference.mean() < 60 and coarse.shape == window.shown.pixels.shape
+
+
+def test_corners_under_way_stay_on_the_screen_of_a_large_view(window, monkeypatch):
+    window.figure.canvas.draw()
+    monkeypatch.setattr(moving, "COARSE_PIXELS", 1000)
+    click(window, *SQUARE[:3])
+    mouse(window, "scroll_event", (50, 40), None, step=1)
+    moving.sharpen(window)
+    buffer = np.asarray(window.figure.canvas.buffer_rgba())
+    height, width = window.shown.pixels.shape[:2]
+    top = buffer.shape[0] - int(window.axes.bbox.y1)
+    assert (buffer[top:top + height, :width] != window.shown.pixels).any(axis=2).sum() > 300
 
 
 def test_shift_hides_the_label_and_e_shows_dark_pictures_brighter(window):
