@@ -167,7 +167,7 @@ def test_moving_on_waits_for_the_label_on_its_way(window, slow_disk):
     press_key(window, "right")
     assert window.session.index == 1 and np.array_equal(saved(window, 0), square_label())
     assert len(window.session.labeled) == 1
-    press_key(window, "left", "z")
+    press_key(window, "left", "z", "escape")  # which waits until the file is removed
     assert not label_files(window)  # the file's time was known: no conflict with oneself
 
 
