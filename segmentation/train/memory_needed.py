@@ -13,14 +13,15 @@ ENCODER_STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6
                   (6, 160, 3, 2), (6, 320, 1, 1))
 DECODER_STRIDES = (16, 8, 4, 2)
 EQUALIZED_IMAGES = 8  # at once, where they are small: equalize.BATCH
-PICTURES = ("images", "labels", "validation_images", "validation_labels", "validation_pictures",
-            "validation_picture_labels")
+PICTURES = ("images", "labels", "unlabeled_images", "validation_images", "validation_labels",
+            "validation_pictures", "validation_picture_labels")
 VERSIONS = {  # of an image by FLIP and ROTATE, all of which are cached where COLOR is 0
     (None, 0): 1, ("left-right", 0): 2, ("both", 0): 4, (None, 90): 4, ("left-right", 90): 8,
     ("both", 90): 8}
 BASE_BYTES = 900_000_000  # of TensorFlow and the network
 # Bytes for each of the values that belong to a pixel, as measured; see estimate_memory.
 FEATURE_BYTES = 28  # float32 in 7 batches: those that wait, those in work, the one that is trained
+UNLABELED_BYTES = 12  # the same of images without a label, which do not wait
 DECODER_BYTES = 4  # bfloat16 or float32, some of them several times
 LOGIT_BYTES = 35  # logits, losses and their gradients in float32
 ENCODER_BYTES = 18  # where the whole encoder is trained: values and their gradients
@@ -42,7 +43,8 @@ def estimate_memory(settings, data=None):
     if data is not None:
         num_classes, limit = len(data["class_names"]), settings.memory_limit_gb * BYTES_PER_GB
         pictures = sum(getattr(data.get(key), "nbytes", 0) for key in PICTURES)  # 0: on the disk
-        cached = len(data["validation_images"])
+        cached = (len(data["validation_images"])
+                  + len(data.get("unlabeled_images", ())) * VERSIONS[settings.flip, 0])
         if not settings.color and "read_crops" not in data:
             cached += len(data["images"]) * VERSIONS[settings.flip, settings.rotate]
         # The limit holds for training pictures, validation pictures and features, each.
@@ -53,6 +55,8 @@ def estimate_memory(settings, data=None):
         of_pixel += ENCODER_BYTES * encoder
     elif settings.fine_tune_epochs:
         of_pixel += FINE_TUNED_BYTES * encoder
+    elif settings.unlabeled:  # as many images without a label in each step
+        of_pixel = 2 * of_pixel + (FEATURE_BYTES + UNLABELED_BYTES) * features
     else:
         of_pixel += FEATURE_BYTES * features
     equalized = EQUALIZED_BYTES * count_at_once(settings.image_size, EQUALIZED_IMAGES)

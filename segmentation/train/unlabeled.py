@@ -19,7 +19,7 @@ from segmentation.data.batches import epoch_order
 from segmentation.train.fast_decoder import call_decoder
 
 START = 0.2  # share of the steps after which images without a label teach: the teacher sees by then
-MIN_CONFIDENCE = 0.9  # of the teacher; less sure pixels are ignored
+MIN_CONFIDENCE = 0.7  # of the teacher; less sure pixels are ignored
 DROPPED_CHANNELS = 0.3  # share of each feature map's channels that are left out
 TEACHER_MEMORY = 0.99  # share of the moving average that a step keeps
 
@@ -47,16 +47,17 @@ def make_unlabeled_step(labeled_step, phase, call, teacher, optimizer, loss, ima
     order = {}  # of the epoch through these images that is under way
 
     def read(number):
-        """Returns the images of a step, half of them mirrored where FLIP says so."""
+        """Returns the images of a step, half of them mirrored as FLIP says."""
         epoch, place = divmod(number, epoch_steps)
         if epoch not in order:
             order.clear()
             order[epoch] = epoch_order(len(images), batch_size, True, seed + 1, epoch)
         indices, random_numbers = order[epoch][place]
-        batch = images[indices]
+        batch, is_flipped = images[indices], random_numbers[:, :2, None, None, None] < 0.5
         if augmentation and augmentation.flip:
-            is_flipped = random_numbers[:, 0, None, None, None] < 0.5
-            batch = np.where(is_flipped, batch[:, :, ::-1], batch)
+            batch = np.where(is_flipped[:, 0], batch[:, :, ::-1], batch)
+        if augmentation and augmentation.flip == "both":
+            batch = np.where(is_flipped[:, 1], batch[:, ::-1], batch)
         return batch
 
     @tf.function(autograph=False, reduce_retracing=True)
