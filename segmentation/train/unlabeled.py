@@ -19,7 +19,7 @@ from segmentation.data.batches import epoch_order
 from segmentation.train.fast_decoder import call_decoder
 
 START = 0.2  # share of the steps after which images without a label teach: the teacher sees by then
-MIN_CONFIDENCE = 0.7  # of the teacher; less sure pixels are ignored
+MIN_CONFIDENCE = 0.5  # of the teacher in a class; less sure pixels are ignored
 DROPPED_CHANNELS = 0.3  # share of each feature map's channels that are left out
 TEACHER_MEMORY = 0.99  # share of the moving average that a step keeps
 
