@@ -39,7 +39,12 @@ def augment_batch(image, label, random_numbers, augmentation, random_crops=False
         from_left ^= columns[0] < 0.5
     if augmentation.flip == "both":
         from_top ^= columns[0] * 2 % 1 < 0.5
-    for axis, chosen in ((2, from_left), (1, from_top)):
+    flips = []
+    if augmentation.flip or augmentation.rotate:
+        flips.append((2, from_left))
+    if augmentation.flip == "both" or augmentation.rotate:
+        flips.append((1, from_top))
+    for axis, chosen in flips:
         image = tf.where(chosen[:, None, None, None], tf.reverse(image, [axis]), image)
         label = tf.where(chosen[:, None, None], tf.reverse(label, [axis]), label)
     image = _vary_color(image, augmentation.color, *columns[1:4])
