@@ -21,7 +21,7 @@ VERSIONS = {  # of an image by FLIP and ROTATE, all of which are cached where CO
 BASE_BYTES = 900_000_000  # of TensorFlow and the network
 # Bytes for each of the values that belong to a pixel, as measured; see estimate_memory.
 FEATURE_BYTES = 28  # float32 in 7 batches: those that wait, those in work, the one that is trained
-UNLABELED_BYTES = 12  # the same of images without a label, which do not wait
+UNLABELED_BYTES = 4  # the same of images without a label, of which none wait
 DECODER_BYTES = 4  # bfloat16 or float32, some of them several times
 LOGIT_BYTES = 35  # logits, losses and their gradients in float32
 ENCODER_BYTES = 18  # where the whole encoder is trained: values and their gradients
@@ -34,7 +34,7 @@ def estimate_memory(settings, data=None):
     """Returns how many bytes the process has at its peak, about.
 
     The peak is reached when the encoder is equalized or in a training step, whichever needs more.
-    Of ten trainings (docs/training.md) it was off by -5 to +6 %.
+    Of eleven trainings (docs/training.md) it was off by -5 to +6 %.
     Args: data of load_data, or None: before it is read, as if it were next to nothing.
     """
     pixels = prod(settings.image_size)

@@ -54,6 +54,15 @@ def test_the_estimate_is_near_what_was_measured(megabytes, num_classes, constant
     assert abs(estimate_memory(settings, data) / 1e6 / megabytes - 1) < 0.1
 
 
+def test_images_without_a_label_count_as_a_second_batch():
+    """Measured at 256x320 with 10, 2 and 8 training, validation and unlabeled pictures: 2,201 MB."""
+    settings = make_settings(IMAGE_SIZE=(256, 320), UNLABELED=True)
+    data = {"class_names": SMALL["class_names"], "images": SMALL["images"][:10],
+            "validation_images": SMALL["validation_images"][:2],
+            "unlabeled_images": SMALL["images"][:8]}
+    assert abs(estimate_memory(settings, data) / 2201e6 - 1) < 0.05
+
+
 def test_what_is_kept_counts_once_and_no_more_than_the_limit():
     settings = make_settings(MEMORY_LIMIT_GB=0.01, COLOR=0)
     base = estimate_memory(settings, SMALL | {"validation_images": np.zeros((0, 1), np.uint8),
