@@ -233,10 +233,9 @@ def _select(images, labels, names, image_dir):
 
 
 def _note_unlabeled(count, total, image_dir, unlabeled):
-    what = {"skip": "are skipped (SKIP_UNLABELED)",
-            "keep": "teach without one (UNLABELED)"}[unlabeled]
+    what = {"skip": " and are skipped (SKIP_UNLABELED)", "keep": ""}[unlabeled]
     if count:
-        print(f"{count} of {total} images in {image_dir} have no label yet and {what}.")
+        print(f"{count} of {total} images in {image_dir} have no label yet{what}.")
 
 
 def _by_key(names, key_of):
