@@ -134,11 +134,11 @@ def load_data(settings, errors=()):
                         "labels_turned": settings.labels_turned},
             "calibration_images": cut_calibration_images(
                 decoded.images, sizes[:len(pairs)], settings.image_size)}
-    if unlabeled_pairs:
-        chosen = choose_unlabeled(unlabeled_pairs, validation_pairs, settings)
+    chosen = choose_unlabeled(unlabeled_pairs, validation_pairs, settings)
+    if len(chosen):
         data["unlabeled_images"] = choose_records(unlabeled.images, chosen)
     if settings.picture_size is not None:
-        return tile_data(data, sizes, unlabeled_sizes[chosen] if unlabeled_pairs else [], settings)
+        return tile_data(data, sizes, unlabeled_sizes[chosen], settings)
     small = describe_small_objects(median_object_sizes(decoded.labels, len(class_names)),
                                    class_names)
     print(small, end="\n" if small else "")
@@ -147,15 +147,20 @@ def load_data(settings, errors=()):
 
 
 def choose_unlabeled(pairs, validation_pairs, settings):
-    """Returns the positions of the images without a label that teach.
+    """Returns the positions of the images without a label that teach, int (n,).
 
-    With SPLIT_BY those of the validation images' groups do not: the score would be too good.
+    With SPLIT_BY those of the validation images' groups do not: the score would be too good. How
+    many they are is printed.
     """
     if settings.split_by is None:
         return np.arange(len(pairs))
     measured = set(find_groups(validation_pairs.image_names, settings.split_by))
     groups = find_groups(pairs.image_names, settings.split_by)
-    return np.array([index for index, group in enumerate(groups) if group not in measured], int)
+    chosen = [index for index, group in enumerate(groups) if group not in measured]
+    if len(chosen) < len(pairs):
+        print(f"{len(pairs) - len(chosen)} of {len(pairs)} images without a label do not teach, "
+              f"because validation images are of the same groups (SPLIT_BY).")
+    return np.array(chosen, int)
 
 
 def tile_data(data, sizes, unlabeled_sizes, settings):

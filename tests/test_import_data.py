@@ -244,7 +244,7 @@ def write_unlabeled(folders, *names):
         Image.fromarray(pixels).save(folders[0] / f"{name}.png")
 
 
-def test_images_without_a_label_are_read_too(folders):
+def test_images_without_a_label_are_read_too(folders, capsys):
     for stem in ("a_1", "a_2", "b_1", "b_2", "c_1"):
         write_pair(folders, stem, np.eye(32))
     write_unlabeled(folders, "a_3", "b_3", "c_3")
@@ -257,6 +257,16 @@ def test_images_without_a_label_are_read_too(folders):
     groups = {name[0] for name in data["validation_names"]}
     expected = [value for value, group in ((50, "a"), (60, "b"), (70, "c")) if group not in groups]
     assert data["unlabeled_images"][:, 0, 0, 0].tolist() == expected and len(expected) < 3
+    assert f"{3 - len(expected)} of 3 images without a label do not" in capsys.readouterr().out
+
+
+def test_no_image_teaches_where_all_are_of_the_validation_images_groups(folders):
+    for stem in ("a_1", "b_1"):
+        write_pair(folders, stem, np.eye(32))
+    data = load_data(settings_for(folders, SPLIT_BY=r"(.)_\d", IMAGE_SIZE=(32, 32)))
+    write_unlabeled(folders, f"{data['validation_names'][0][0]}_2")
+    data = load_data(settings_for(folders, UNLABELED=True, SPLIT_BY=r"(.)_\d", IMAGE_SIZE=(32, 32)))
+    assert "unlabeled_images" not in data
 
 
 def test_large_images_without_a_label_are_cut_into_tiles(folders):
