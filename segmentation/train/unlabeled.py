@@ -19,7 +19,7 @@ from segmentation.data.batches import epoch_order
 from segmentation.train.fast_decoder import call_decoder
 
 START = 0.2  # share of the steps after which images without a label teach: the teacher sees by then
-MIN_CONFIDENCE = 0.5  # of the teacher in a class; less sure pixels are ignored
+SURE = 0.9  # share that the teacher gives a class, or less where it is the class's mean
 DROPPED_CHANNELS = 0.3  # share of each feature map's channels that are left out
 TEACHER_MEMORY = 0.99  # share of the moving average that a step keeps
 
@@ -94,10 +94,18 @@ def make_unlabeled_step(labeled_step, phase, call, teacher, optimizer, loss, ima
 
 
 def predict_sure(teacher, features):
-    """Returns the teacher's classes, uint8 (batch, height, width), IGNORED where it is not sure."""
+    """Returns the teacher's classes, uint8 (batch, height, width), IGNORED where it is not sure.
+
+    Sure is a pixel to which it gives SURE, or what it gives its class on average in this batch: of
+    thin and rare classes it is never as sure as of the sky.
+    """
     probabilities = tf.nn.softmax(call_decoder(teacher, features, training=False))
-    is_sure = tf.reduce_max(probabilities, -1) >= MIN_CONFIDENCE
-    return tf.where(is_sure, tf.cast(tf.argmax(probabilities, -1), tf.uint8), np.uint8(IGNORED))
+    confidence, classes = tf.reduce_max(probabilities, -1), tf.argmax(probabilities, -1)
+    is_class = tf.one_hot(classes, probabilities.shape[-1])
+    means = tf.math.divide_no_nan(tf.reduce_sum(is_class * confidence[..., None], (0, 1, 2)),
+                                  tf.reduce_sum(is_class, (0, 1, 2)))
+    is_sure = confidence >= tf.gather(tf.minimum(SURE, means), classes)
+    return tf.where(is_sure, tf.cast(classes, tf.uint8), np.uint8(IGNORED))
 
 
 def drop_channels(features, seed):
