@@ -15,9 +15,12 @@ SHAPES = [(None, side, side, 6) for side in (16, 8, 4, 2, 1)]
 
 
 def test_only_pixels_of_which_the_teacher_is_sure_have_a_label(monkeypatch):
-    shares = np.float32([[[[0.95, 0.03, 0.02], [0.04, 0.91, 0.05], [0.3, 0.25, 0.45]]]])
-    monkeypatch.setattr(unlabeled, "call_decoder", lambda *_, training: tf.math.log(shares))
-    assert unlabeled.predict_sure(None, None).numpy().tolist() == [[[0, 1, 255]]]
+    shares = [[0.95, 0.03, 0.02], [0.6, 0.3, 0.1],  # class 0: 0.775 on average
+              [0.02, 0.97, 0.01], [0.05, 0.91, 0.04],  # class 1: 0.94, so 0.9 does
+              [0.3, 0.2, 0.5], [0.35, 0.25, 0.4]]  # class 2: 0.45
+    monkeypatch.setattr(unlabeled, "call_decoder",
+                        lambda *_, training: tf.math.log(np.float32([[shares]])))
+    assert unlabeled.predict_sure(None, None).numpy().tolist() == [[[0, 255, 1, 1, 2, 255]]]
 
 
 def test_whole_channels_are_left_out_and_the_others_make_up_for_them():
