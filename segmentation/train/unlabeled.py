@@ -6,8 +6,10 @@ teachers). It predicts images without a label; where it is sure, the decoder lea
 UniMatch): so it learns to see the same with less, not what it knows already. The encoder is frozen,
 so the features of these images are computed once.
 
-With 20 labels and the others of the set as images without one, mean IoU of three seeds:
-TODO
+Mean IoU with 20 labels, with the other images of the set as images without one, and with all
+labels (benchmarks/label_efficiency.py, seed 1): birds 0.510, 0.597, 0.695; davis_birds 0.810,
+0.835, 0.864; camvid 0.484, 0.533, 0.630. With 0.5 for all classes in place of predict_sure's rule
+davis_birds had 0.812 and camvid 0.545, with 0.9 davis_birds had 0.837.
 """
 
 import keras
@@ -19,7 +21,7 @@ from segmentation.data.batches import epoch_order
 from segmentation.train.fast_decoder import call_decoder
 
 START = 0.2  # share of the steps after which images without a label teach: the teacher sees by then
-SURE = 0.9  # share that the teacher gives a class, or less where it is the class's mean
+SURE = 0.9  # what the teacher gives a class; see predict_sure
 DROPPED_CHANNELS = 0.3  # share of each feature map's channels that are left out
 TEACHER_MEMORY = 0.99  # share of the moving average that a step keeps
 
