@@ -84,22 +84,13 @@ def load_data(settings, errors=()):
     decoding = choose_decoding(settings, size, class_ids, pairs + validation_pairs)
     decoded, validation, unlabeled = read_sets(pairs, validation_pairs, unlabeled_pairs, decoding,
                                                settings, errors)
-    counts = decoded.value_counts[:]
-    if validation_pairs:
-        counts = np.concatenate([counts, validation.value_counts[:]])
-    class_names, class_ids = name_classes(held_values(counts), settings.label_dir,
-                                          settings.class_names, class_ids, settings.ignore_label,
+    counts = np.concatenate([some.value_counts[:] for some in (decoded, validation)])
+    class_names, class_ids = find_classes(pairs, validation_pairs, counts, class_ids, settings,
                                           errors)
-    labels_as = class_names, class_ids, settings.ignore_label
-    check_label_values(pairs + validation_pairs, counts, *labels_as, settings.other_ids, len(pairs),
-                       errors)
-    if unknown := set(settings.class_weights or ()) - set(class_names):
-        errors.append(f"CLASS_WEIGHTS names {list_names(sorted(unknown))}, but the classes are "
-                      f"{list_names(class_names)}: correct it.")
     collect_or_raise(errors)
 
-    notes = warn_of_labels(pairs, decoded.value_counts[:], *labels_as,
-                           settings.class_ids is not None)
+    notes = warn_of_labels(pairs, decoded.value_counts[:], class_names, class_ids,
+                           settings.ignore_label, settings.class_ids is not None)
     notes += note_shapes(decoded.sizes[:], size, settings.picture_size)
     notes += note_rotations(pairs.image_names, decoded.sizes[:], decoded.orientations[:],
                             settings.labels_turned)
@@ -144,6 +135,23 @@ def load_data(settings, errors=()):
     print(small, end="\n" if small else "")
     return {**data, "read_own_label": make_label_reader(validation_pairs, decoding,
                                                         validation.orientations[:])}
+
+
+def find_classes(pairs, validation_pairs, counts, class_ids, settings, errors):
+    """Returns the classes' names and the label values of each; checks the labels against them.
+
+    Args: counts (n, 256), pixels of each value in each label file of both; class_ids of the
+        settings, or None; errors, list to which sentences are added.
+    """
+    class_names, class_ids = name_classes(held_values(counts), settings.label_dir,
+                                          settings.class_names, class_ids, settings.ignore_label,
+                                          errors)
+    check_label_values(pairs + validation_pairs, counts, class_names, class_ids,
+                       settings.ignore_label, settings.other_ids, len(pairs), errors)
+    if unknown := set(settings.class_weights or ()) - set(class_names):
+        errors.append(f"CLASS_WEIGHTS names {list_names(sorted(unknown))}, but the classes are "
+                      f"{list_names(class_names)}: correct it.")
+    return class_names, class_ids
 
 
 def choose_unlabeled(pairs, validation_pairs, settings):

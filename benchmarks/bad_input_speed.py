@@ -54,6 +54,7 @@ def spoil(folders, index):
 
 
 def peak_megabytes():
+    """Returns the largest memory that this process has had, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

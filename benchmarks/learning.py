@@ -174,6 +174,7 @@ def our_epoch(model, data, settings):
     predict = evaluate.make_predictor(loop.choose_call(phase, strategy), phase.cached_features)
 
     def epoch():
+        """Trains and measures one epoch, and returns the seconds of its parts."""
         waited = 0.0
         for _ in range(steps):
             start = time.perf_counter()
@@ -217,6 +218,7 @@ def read_history(name, way, seed, folder):
 def format_row(name, way, histories, rarest, seconds):
     """One row of the table: mean and spread over the seeds."""
     def cell(key, epoch):
+        """Mean and spread of a column of history.csv after an epoch."""
         values = np.array([history[key][epoch - 1] for history in histories])
         return f"{values.mean():.3f}" + (f" ± {values.std():.3f}" if len(values) > 1 else "")
 

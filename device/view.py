@@ -111,6 +111,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True  # a viewer who does not read must not keep the script from ending
 
     def verify_request(self, request, client_address):
+        """Whether a viewer is let in: so many threads at the most."""
         return threading.active_count() < MAX_THREADS
 
 
@@ -119,6 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.0"
 
     def do_GET(self):
+        """Answers a browser: the page, or its stream of pictures."""
         page = self.server.page
         try:
             if not self._comes_from_here():

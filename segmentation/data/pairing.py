@@ -113,14 +113,9 @@ def pair_files(image_dir, label_dir, names=None, unlabeled="error", errors=None)
         _note_unlabeled(len(lone), len(images), image_dir, unlabeled)
         images = {key: doubles for key, doubles in images.items() if key in labels}
 
-    sentences = _double_names(images, image_dir) + _double_names(labels, label_dir)
-    lossy = [name for doubles in labels.values() for name in doubles if not is_label_name(name)]
-    if lossy:
-        sentences.append(f"{len(lossy)} label(s) in {label_dir} are not PNG, and only PNG keeps "
-                         f"class indices exact: {list_names(lossy)}; convert them with "
-                         f"import_labels.py.")
-    sentences += _lone_files(images, labels, image_dir, label_dir)
-    collect_or_raise(sentences, errors)
+    collect_or_raise([*_double_names(images, image_dir), *_double_names(labels, label_dir),
+                      *_lossy_labels(labels, label_dir),
+                      *_lone_files(images, labels, image_dir, label_dir)], errors)
     paired = [key for key in images if key in labels and is_label_name(labels[key][0])]
     paired_images = [images[key][0] for key in paired]
     paired_labels = [labels[key][0] for key in paired]
@@ -188,6 +183,13 @@ def _annotations(folder):
              and split_suffix(name)[1] in ANNOTATION_SUFFIXES and not name.startswith(".")]
     return (f" ({len(names)} file(s) of another tool: {list_names(names)}; convert them with "
             f"import_labels.py)") if names else ""
+
+
+def _lossy_labels(labels, label_dir):
+    """Returns a list of a sentence on labels that are no PNG, or an empty one."""
+    lossy = [name for doubles in labels.values() for name in doubles if not is_label_name(name)]
+    return [f"{len(lossy)} label(s) in {label_dir} are not PNG, and only PNG keeps class indices "
+            f"exact: {list_names(lossy)}; convert them with import_labels.py."] if lossy else []
 
 
 def _lone_files(images, labels, image_dir, label_dir):

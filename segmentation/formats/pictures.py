@@ -120,14 +120,19 @@ def split_name(name):
     """Returns folders and name, case folded, of a path with either slash, a URL, or a name."""
     name = str(name).strip()
     if re.match(r"^[A-Za-z][A-Za-z0-9+.-]+://", name) or name.startswith("/data/"):
-        try:
-            parts = urlsplit(name)
-            local = parse_qs(parts.query).get("d")  # Label Studio's local files
-            name = local[0] if local else unquote(parts.path)
-        except ValueError:  # no URL after all
-            pass
+        name = _path_of_url(name)
     parts = PurePosixPath(_fold(name.replace("\\", "/"))).parts
     return list(parts) or [""]
+
+
+def _path_of_url(url):
+    """Returns the path in a URL, or what is none after all as it is."""
+    try:
+        parts = urlsplit(url)
+        local = parse_qs(parts.query).get("d")  # Label Studio's local files
+    except ValueError:
+        return url
+    return local[0] if local else unquote(parts.path)
 
 
 def strip_image_suffix(name):

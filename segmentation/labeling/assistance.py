@@ -40,6 +40,7 @@ def make_report(window):
     shown = 0.0
 
     def report(done, count):
+        """Shows how far it is, now and then; returns whether to go on."""
         nonlocal shown
         if time.monotonic() - shown > PROGRESS_SECONDS:
             shown = time.monotonic()

@@ -47,7 +47,9 @@ def wait_until_saved(window):
 def ask_about_conflict(window, error):
     """Asks which of two versions of a label to keep."""
     def settle(function):
+        """Returns the answer that settles the conflict by a function of the session."""
         def answer(window):
+            """Settles it, and says so."""
             function(window.session)
             window.message, window.is_alarm = "Saved.", False
 

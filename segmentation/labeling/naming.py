@@ -62,6 +62,7 @@ def take_class(window):
 def ask_class(window):
     """Asks for a class by its number or the beginning of its name."""
     def accept(window, typed):
+        """Chooses the class that was typed."""
         names, typed = window.session.class_names, typed.strip()
         found = [index for index, name in enumerate(names) if name.startswith(typed)]
         exact = [index for index, name in enumerate(names) if typed in (name, str(index))]
@@ -77,6 +78,7 @@ def ask_class(window):
 def ask_new_class(window):
     """Asks for the name of a new class."""
     def accept(window, typed):
+        """Adds the class that was typed, and chooses it."""
         value = add_class(window.session, typed)
         window.message = f"Class {value} is {window.session.class_names[value]}."
         choose_value(window, value)
@@ -93,6 +95,7 @@ def ask_new_name(window):
         raise NotNowError("Choose a class first.")
 
     def accept(window, typed):
+        """Renames the class, or asks whether to merge it with the one that was typed."""
         typed = " ".join(typed.split())
         if typed in names and typed != names[value]:
             return ask_to_merge(window, value, names.index(typed))
@@ -114,6 +117,7 @@ def ask_to_merge(window, source, target):
     name = names[source] if source < len(names) else f"value {source}"
 
     def answer(window):
+        """Merges the two classes, and shows the picture again."""
         session = window.session
         save_rest(session)
         count = merge_classes(session, source, target)

@@ -60,6 +60,7 @@ def go_first_or_last(window, key):
 def ask_number(window):
     """Asks for the number of an image, and goes there."""
     def accept(window, typed):
+        """Goes to the image whose number was typed."""
         count = len(window.session.image_paths)
         if not typed.strip().isdecimal() or not 1 <= int(typed) <= count:
             raise NotNowError(f"There are images 1 to {count}.")

@@ -50,10 +50,7 @@ def train(model, data, loss, settings, strategy):
     if "unlabeled_images" in data:
         check_unlabeled(data, model, strategy)
     if settings.paste_objects:
-        is_pasting = options["pasted_classes"] > 0
-        print(f"{data['class_names'][0]} holds {'over' if is_pasting else 'not over'} "
-              f"{MIN_BACKGROUND:.0%} of the pixels, so objects are {'' if is_pasting else 'not '}"
-              f"pasted into other training images (PASTE_OBJECTS).", flush=True)
+        tell_pasting(data["class_names"][0], options["pasted_classes"] > 0)
     is_interrupted = False
     for phase in plan_phases(model, data, settings, record["epochs"]):
         if best_weights and record["epochs"] == phase.first_epoch > 0:
@@ -122,6 +119,13 @@ def count_pasted_classes(data, settings):
     if not settings.paste_objects or not is_background_large(data["pixel_counts"]):
         return 0
     return len(data["class_names"])
+
+
+def tell_pasting(background, is_pasting):
+    """Prints whether objects are pasted, and why."""
+    print(f"{background} holds {'over' if is_pasting else 'not over'} {MIN_BACKGROUND:.0%} of the "
+          f"pixels, so objects are {'' if is_pasting else 'not '}pasted into other training images "
+          f"(PASTE_OBJECTS).", flush=True)
 
 
 def choose_augmentation(settings):

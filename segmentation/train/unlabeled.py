@@ -12,12 +12,14 @@ labels (benchmarks/label_efficiency.py, seed 1): birds 0.511, 0.597, 0.695; davi
 davis_birds had 0.812 and camvid 0.545, with 0.9 davis_birds had 0.837.
 """
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from device.model_info import IGNORED
-from segmentation.data.batches import epoch_order
+from segmentation.data.batches import count_steps, epoch_order
 from segmentation.train.fast_decoder import call_decoder
 
 START = 0.2  # share of the steps after which images without a label teach: the teacher sees by then
@@ -45,22 +47,7 @@ def make_unlabeled_step(labeled_step, phase, call, teacher, optimizer, loss, ima
         whole phase; options of the stream: augmentation and seed.
     """
     decoder, seed, augmentation = phase.model, options["seed"], options["augmentation"]
-    epoch_steps = -(-len(images) // batch_size)
-    order = {}  # of the epoch through these images that is under way
-
-    def read(number):
-        """Returns the images of a step, half of them mirrored as FLIP says."""
-        epoch, place = divmod(number, epoch_steps)
-        if epoch not in order:
-            order.clear()
-            order[epoch] = epoch_order(len(images), batch_size, True, seed + 1, epoch)
-        indices, random_numbers = order[epoch][place]
-        batch, is_flipped = images[indices], random_numbers[:, :2, None, None, None] < 0.5
-        if augmentation and augmentation.flip:
-            batch = np.where(is_flipped[:, 0], batch[:, :, ::-1], batch)
-        if augmentation and augmentation.flip == "both":
-            batch = np.where(is_flipped[:, 1], batch[:, ::-1], batch)
-        return batch
+    read = make_reader(images, batch_size, seed, augmentation and augmentation.flip)
 
     @tf.function(autograph=False, reduce_retracing=True)
     def train(inputs, label, unlabeled, number):
@@ -76,11 +63,7 @@ def make_unlabeled_step(labeled_step, phase, call, teacher, optimizer, loss, ima
         optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables))
         return value
 
-    @tf.function(autograph=False)
-    def follow():
-        """Moves the teacher a little towards the decoder."""
-        for mean, variable in zip(teacher.variables, decoder.variables):
-            mean.assign(mean * TEACHER_MEMORY + variable * (1 - TEACHER_MEMORY))
+    follow = tf.function(functools.partial(move_towards, teacher, decoder), autograph=False)
 
     def step(inputs, label):
         """Trains one step; returns the loss of the images with labels."""
@@ -93,6 +76,35 @@ def make_unlabeled_step(labeled_step, phase, call, teacher, optimizer, loss, ima
         return value
 
     return step
+
+
+def make_reader(images, batch_size, seed, flip):
+    """Returns a function number of a step -> its images without a label, mirrored as FLIP says.
+
+    Args: as for make_unlabeled_step; flip, main.py's FLIP.
+    """
+    epoch_steps = count_steps(len(images), batch_size)
+    order = functools.lru_cache(1)(lambda epoch: epoch_order(
+        len(images), batch_size, True, seed + 1, epoch))  # + 1: not the order of the labeled ones
+
+    def read(number):
+        """Returns the images of a step, uint8 (batch, height, width, 3)."""
+        epoch, place = divmod(number, epoch_steps)
+        indices, random_numbers = order(epoch)[place]
+        batch, is_flipped = images[indices], random_numbers[:, :2, None, None, None] < 0.5
+        if flip:
+            batch = np.where(is_flipped[:, 0], batch[:, :, ::-1], batch)
+        if flip == "both":
+            batch = np.where(is_flipped[:, 1], batch[:, ::-1], batch)
+        return batch
+
+    return read
+
+
+def move_towards(teacher, decoder):
+    """Moves the teacher's variables a little towards the decoder's."""
+    for mean, variable in zip(teacher.variables, decoder.variables):
+        mean.assign(mean * TEACHER_MEMORY + variable * (1 - TEACHER_MEMORY))
 
 
 def predict_sure(teacher, features):
