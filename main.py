@@ -72,6 +72,7 @@ TENSORBOARD = False  # True writes each epoch's numbers for tensorboard --logdir
 FLIP = "left-right"  # mirrors training images; "both": upside down, too; None: where sides matter
 ROTATE = 0  # 90 turns training images by quarters: for pictures from above
 COLOR = 0.2  # brightness, contrast, saturation of training images vary by this share
+MIX_CLASSES = 0.25  # share of the training images in which classes of another stand; 0: none
 PASTE_OBJECTS = False  # True: into other training images, if class 0 is over 90 % of the pixels
 SEED = 1  # same seed, same machine: same result
 OUTPUT_DIR = "output"  # folder of all results; the other scripts read it from here

@@ -28,7 +28,7 @@ from sets import SETS, choose_set, float_features, load_set
 from device.model_info import IGNORED
 
 TUTORIAL_FILTERS = (512, 256, 128, 64)
-NOT_VARIED = {"FLIP": None, "COLOR": 0, "PASTE_OBJECTS": False}
+NOT_VARIED = {"FLIP": None, "COLOR": 0, "MIX_CLASSES": 0, "PASTE_OBJECTS": False}
 WAYS = {
     "tutorial": {"DECODER_FILTERS": TUTORIAL_FILTERS, "LOSS": "cross-entropy",
                  "CLASS_WEIGHT_POWER": 0.0, **NOT_VARIED, "LEARNING_RATE": 1e-3},
@@ -168,7 +168,7 @@ def our_epoch(model, data, settings):
     loss = main.make_loss(settings.loss, data["class_weights"], IGNORED)
     steps = count_steps(len(data["images"]), settings.batch_size, 1)
     step = loop.make_step(strategy, phase.model, loop.make_optimizer(
-        phase, steps, strategy), loss, loop.choose_call(phase, strategy))
+        phase, steps, strategy), loss, loop.choose_call(phase, strategy), mixing=phase.mixing)
     batches = devices.stream(strategy, data, settings.batch_size, features=phase.features,
                              epochs=range(1000), **options)
     predict = evaluate.make_predictor(loop.choose_call(phase, strategy), phase.cached_features)

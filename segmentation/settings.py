@@ -177,6 +177,7 @@ RULES = {
     "FLIP": (or_none(one_of(FLIPS)), 'one of "left-right", "both" or None'),
     "ROTATE": (lambda value: type(value) is int and value in (0, 90), "0 or 90"),
     "COLOR": (lambda value: _is_number(value, 0.9), "a number from 0 to 0.9"),
+    "MIX_CLASSES": (lambda value: _is_number(value, 1), "a number from 0 to 1"),
     "PASTE_OBJECTS": (is_bool, SWITCH),
     "SEED": (lambda value: is_whole_number(value, 0, 2**32 - 1),
              f"a whole number of 0..{2**32 - 1}"),

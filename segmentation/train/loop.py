@@ -12,6 +12,7 @@ import tensorflow as tf
 from device.errors import InputError, list_names
 from device.progress import Progress
 from segmentation.data.batches import count_steps, epoch_order
+from segmentation.data.mixing import mix_classes
 from segmentation.train.devices import stream, synchronize
 from segmentation.train.interrupt import catch_interrupt
 from segmentation.train.unlabeled import make_teacher, make_unlabeled_step
@@ -30,15 +31,18 @@ class Phase(NamedTuple):
     fast_call: Any = None  # function (inputs, training) -> logits that does what the model does
     cached_features: Any = None  # the function features for images that come again unchanged
     random_crops: bool = False  # whether augmentation shows random_crops of the images, too
+    mixing: Any = None  # how images of a batch are mixed, a Mixing, or None: not at all
 
 
-def make_step(strategy, model, optimizer, loss, call, signature=None):
+def make_step(strategy, model, optimizer, loss, call, signature=None, mixing=None, seed=0):
     """Returns a function (inputs, label) -> loss of the whole batch, which also trains the model.
 
     Args: call, a function (inputs, training) -> logits that runs the model; loss, a function
         (labels, logits) -> scalar that sums over devices (sum_over_devices): each device has the
         whole loss, and its part of the gradient; signature, TensorSpecs of inputs and label, so
-        that a smaller last batch is no reason to build the graph again.
+        that a smaller last batch is no reason to build the graph again; mixing, of the Phase; seed
+        of it. How images are mixed depends on the seed and the optimizer's number of the step
+        alone, so that a resumed run goes on as one that was not interrupted.
     """
     devices = strategy.num_replicas_in_sync
     if devices == 1:  # XLA fuses its many small operations; it can't sum over devices
@@ -46,6 +50,9 @@ def make_step(strategy, model, optimizer, loss, call, signature=None):
 
     def train(inputs, label):
         """Runs one step on one device."""
+        if mixing:
+            number = tf.cast(optimizer.iterations, tf.int32)
+            inputs, label = mix_classes(inputs, label, inputs, label, (seed, number), mixing)
         with tf.GradientTape() as tape:
             value = loss(label, call(inputs, training=True))
             # The gradient of a sum over devices adds up all of theirs, and so does the optimizer.
@@ -129,7 +136,8 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
         is_alone = strategy.num_replicas_in_sync == 1
         call = choose_call(phase, strategy)
         step = make_step(strategy, phase.model, optimizer, loss, call,
-                         batches.element_spec if is_alone else None)
+                         batches.element_spec if is_alone else None,
+                         phase.mixing, options["seed"])
         if teacher:
             step = make_unlabeled_step(step, phase, call, teacher, optimizer, loss,
                                        unlabeled_images, batch_size,

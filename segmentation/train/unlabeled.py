@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from device.model_info import IGNORED
 from segmentation.data.batches import count_steps, epoch_order
+from segmentation.data.mixing import mix_classes
 from segmentation.train.fast_decoder import call_decoder
 
 START = 0.2  # share of the steps after which images without a label teach: the teacher sees by then
@@ -53,6 +54,9 @@ def make_unlabeled_step(labeled_step, phase, call, teacher, optimizer, loss, ima
     def train(inputs, label, unlabeled, number):
         """Runs one step on a batch with labels and one without."""
         pseudo_label = predict_sure(teacher, unlabeled)
+        if phase.mixing:
+            unlabeled, pseudo_label = mix_classes(
+                unlabeled, pseudo_label, inputs, label, (seed + 1, number), phase.mixing)
         seen = drop_channels(unlabeled, tf.stack([seed, number]))
         with tf.GradientTape() as tape:
             logits = call([tf.concat(pair, 0) for pair in zip(inputs, seen)], training=True)

@@ -57,6 +57,7 @@ def test_right_constants(name, values):
     ("VALIDATION_SPLIT", [0, 1, -0.2, 1.5, "0.2", None, float("nan"), True]),
     ("SKIP_UNLABELED", [None, 1, "no"]), ("FLIP", [True, "up"]),
     ("ROTATE", [45, True, 90.0]), ("COLOR", [-1, 2, None]), ("PASTE_OBJECTS", [0.9]),
+    ("MIX_CLASSES", [-0.1, 1.5, True, None]),
     ("ENCODER_ALPHA", [None, 0, 0.6, "1.0", True, float("nan"), np.float32(1)]),
     ("IMAGE_SIZE", [None, 128, (128,), (128, 160, 3), (128.0, 160), "ab", (0, 32), (-32, 32),
                     (33, 64), (32, 8224), (np.int64(32), 32), (True, 32)]),

@@ -9,6 +9,7 @@ import pytest
 
 import main
 from device.errors import InputError
+from segmentation.data.mixing import Mixing
 from segmentation.settings import read_settings
 from segmentation.train import run
 from segmentation.train.checkpoint import save_checkpoint
@@ -122,6 +123,8 @@ def test_few_images_are_gone_through_several_times():
                for count in (1, 20, 168, 20_000)]
     assert repeats == [160, 8, 1, 1]
     assert run.count_repeats({"images": np.empty(168), "crops_per_picture": 4}, settings) == 4
+    assert run.count_repeats({"images": np.empty(20), "unlabeled_images": np.empty(347)},
+                             settings) == 18  # as many batches as 360 labeled images have
 
 
 @pytest.mark.parametrize("wanted, counts, expected", [
@@ -130,6 +133,15 @@ def test_objects_are_pasted_where_the_background_is_large(wanted, counts, expect
     settings, _ = read_settings({**vars(main), "PASTE_OBJECTS": wanted})
     data = {"pixel_counts": np.array(counts), "class_names": ["sky", "cat", "bird"]}
     assert run.count_pasted_classes(data, settings) == expected
+
+
+@pytest.mark.parametrize("share, counts, expected", [
+    (0.25, [91, 5, 4], Mixing(0.25, 3, True)), (1, [50, 25, 25], Mixing(1, 3, False)),
+    (0, [91, 5, 4], None)])
+def test_only_objects_are_mixed_where_the_background_is_large(share, counts, expected):
+    settings, _ = read_settings({**vars(main), "MIX_CLASSES": share})
+    data = {"pixel_counts": np.array(counts), "class_names": ["sky", "cat", "bird"]}
+    assert run.choose_mixing(data, settings) == expected
 
 
 def test_an_epochs_line_names_the_worst_class():

@@ -8,6 +8,7 @@ import tensorflow as tf
 import main
 from get_model import get_decoder
 from segmentation.data.augmentation import Augmentation
+from segmentation.data.mixing import Mixing
 from segmentation.int8.features import cache_features
 from segmentation.train import loop, unlabeled
 
@@ -58,7 +59,8 @@ def train(data, start=0, state=None, weights=None):
     decoder, states = get_decoder(SHAPES, 2, ((4, 4),) * 4), []
     if weights:
         decoder.set_weights(weights)
-    phase = loop.Phase(decoder, features, 1e-2, 0, 6, cached_features=cache_features(features, 1e9))
+    phase = loop.Phase(decoder, features, 1e-2, 0, 6, cached_features=cache_features(features, 1e9),
+                       mixing=Mixing(0.5, 2))
 
     def finish(epoch, loss, seconds, variables):
         """Keeps the state after an epoch."""

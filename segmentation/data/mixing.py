@@ -1,0 +1,48 @@
+"""Mixes images of a batch: classes of one stand in another, in image or feature maps, and label.
+
+ClassMix (Olsson et al. 2021), here with labels, and in the feature maps of a frozen encoder: so it
+costs no second look at the image. Pixels keep their place, so the ground stays below the sky.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Mixing(NamedTuple):
+    """How images are mixed."""
+
+    share: float  # of the images into which another is mixed: main.py's MIX_CLASSES
+    num_classes: int
+    objects_only: bool = False  # all classes but 0 are taken, not each class by a coin
+
+
+def mix_classes(inputs, label, donor_inputs, donor_label, seed, mixing):
+    """Puts classes of donor images into a share of the images.
+
+    Where a feature map's pixel holds several of the label's, the feature is mixed by their share.
+    Args: inputs, float32 images or a list of feature maps (batch, height, width, channels), whose
+        sides divide the label's; label uint8 (batch, height, width); donor_inputs and donor_label
+        the same with a batch of their own size, or the same ones: no image gives to itself unless
+        it is alone; seed, two integers; mixing, a Mixing.
+    Returns: inputs and label of the same structure, shapes and dtypes.
+    """
+    count, height = tf.shape(label)[0], label.shape[1]
+    donors = (tf.range(count) + 1) % tf.shape(donor_label)[0]  # images are in a random order anyway
+    donor_label = tf.gather(donor_label, donors)
+    numbers = tf.random.stateless_uniform((count, mixing.num_classes + 1), seed)
+    is_class_chosen = numbers[:, 1:] < 0.5
+    if mixing.objects_only:
+        is_class_chosen = tf.ones_like(is_class_chosen) & (tf.range(mixing.num_classes) > 0)
+    classes = tf.one_hot(donor_label, mixing.num_classes, True, False, dtype=tf.bool)
+    is_taken = tf.reduce_any(classes & is_class_chosen[:, None, None], -1)
+    is_taken &= (numbers[:, 0] < mixing.share)[:, None, None]
+
+    def mix(own, donor):
+        """Mixes images or a feature map."""
+        step = height // own.shape[1]
+        share = tf.nn.avg_pool2d(tf.cast(is_taken, own.dtype)[..., None], step, step, "VALID")
+        return own + share * (tf.gather(donor, donors) - own)
+
+    return (tf.nest.map_structure(mix, inputs, donor_inputs, check_types=False),  # list or tuple
+            tf.where(is_taken, donor_label, label))
