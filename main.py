@@ -34,7 +34,7 @@ VALIDATION_SPLIT = 0.2  # share of the pairs that is set aside for measuring; SE
 VALIDATION_LIST = None  # text file that names the images to measure on, such as VOC's val.txt
 SPLIT_BY = None  # r"(.*)_\d+": images whose names give the same group stay together (clips, places)
 SKIP_UNLABELED = False  # True leaves out images without a label; False: they are an error
-UNLABELED = False  # True: images without a label teach, too; an epoch takes about twice as long
+UNLABELED = False  # True: images without a label teach, too; an epoch goes through all of them
 IMAGE_SIZE = (128, 160)  # (height, width), divisible by 32; images are stretched to it
 PICTURE_SIZE = None  # (height, width) or "full": images are read that large and seen in tiles of
 # IMAGE_SIZE, for objects that are too small in the whole image; None: whole, at IMAGE_SIZE

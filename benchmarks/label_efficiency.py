@@ -4,9 +4,9 @@
 
 Trains each set with 5, 10, 20, 40, 80 and all of its training images, evenly spaced, as
 TensorFlow's tutorial does (learning.py), with main.py as it is, and with main.py and the other
-images as images without a label (UNLABELED); all else is alike: 20 epochs, the same number of
-steps. The score is the validation mean IoU of the last epoch, so that no choice of an
-epoch flatters it. Results stay in FOLDER; a run that is there already is not repeated. Leaves
+images as images without a label (UNLABELED), whose epochs go through all images; 20 epochs each.
+The score is the validation mean IoU of the last epoch, so that no choice of an epoch flatters it.
+Results stay in FOLDER; a run that is there already is not repeated. Leaves
 label_efficiency.png there and prints a table in Markdown.
 """
 

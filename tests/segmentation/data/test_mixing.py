@@ -65,3 +65,8 @@ def test_plain_images_are_mixed_as_a_list_of_maps_is():
     mixed, _ = mix_classes(tf.constant(LARGE), tf.constant(LABELS), tf.constant(LARGE),
                            tf.constant(LABELS), (1, 2), OBJECTS)
     assert mixed.numpy()[..., 0].tolist() == [[[5, 2], [3, 4]], [[5, 2], [7, 8]]]
+
+
+def test_a_devices_share_without_images_stays_empty():
+    (large, small), label = mix(OBJECTS, (LARGE[:0], SMALL[:0]), LABELS[:0])
+    assert (large.shape, small.shape, label.shape) == ((0, 2, 2, 1), (0, 1, 1, 1), (0, 2, 2))
