@@ -1,8 +1,8 @@
 """Mixes images of a batch: classes of one stand in another, in image or feature maps, and label.
 
 ClassMix (Olsson et al. 2021), here with labels, and in the feature maps of a frozen encoder: so no
-features have to be computed again. Pixels keep their place, so the ground stays below the sky. What
-it gains stands in docs/training.md. A step of batch 8 at 128x160 takes 10 to 15 ms of CPU time more.
+features have to be computed again. Pixels keep their place: the ground stays below the sky. What it
+gains stands in docs/training.md. It adds 10 to 15 ms of CPU time to a step (batch 8, 128x160).
 """
 
 from typing import NamedTuple

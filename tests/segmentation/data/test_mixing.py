@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from segmentation.data.augmentation import Augmentation
+from segmentation.data.batches import make_dataset
 from segmentation.data.mixing import Mixing, mix_classes
 
 LABELS = np.uint8([[[0, 1], [0, 0]], [[2, 0], [0, 255]]])
@@ -70,3 +72,19 @@ def test_plain_images_are_mixed_as_a_list_of_maps_is():
 def test_a_devices_share_without_images_stays_empty():
     (large, small), label = mix(OBJECTS, (LARGE[:0], SMALL[:0]), LABELS[:0])
     assert (large.shape, small.shape, label.shape) == ((0, 2, 2, 1), (0, 1, 1, 1), (0, 2, 2))
+
+
+@pytest.mark.parametrize("random_crops", [False, True])
+def test_batches_of_the_stream_can_be_mixed(random_crops):
+    images = np.random.default_rng(0).integers(0, 256, (5, 32, 64, 3), np.uint8)
+    labels = np.uint8(images[..., 0] > 127)
+    stream = make_dataset(images, labels, 3, Augmentation(), shuffle=True,
+                          random_crops=random_crops)
+    mix_batch = tf.function(lambda image, label: mix_classes(
+        image, label, image, label, (1, 2), Mixing(1, 2, True)),
+        input_signature=stream.element_spec)
+    for image, label in stream:
+        mixed, mixed_label = mix_batch(image, label)
+        assert (mixed.shape, mixed_label.shape) == (image.shape, label.shape)
+        is_other = np.any(mixed != image, -1)
+        assert is_other.any() and (mixed_label.numpy()[is_other] == 1).all()
