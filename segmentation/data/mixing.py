@@ -7,7 +7,12 @@ gains stands in docs/training.md. It adds 10 to 15 ms of CPU time to a step (bat
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
+
+from device.model_info import IGNORED
+
+BORDER = 2  # pixels on each side of what is put in, which count nowhere: see _ignore_border
 
 
 class Mixing(NamedTuple):
@@ -46,4 +51,15 @@ def mix_classes(inputs, label, donor_inputs, donor_label, seed, mixing):
         return own + share * (tf.gather(donor, donors) - own)
 
     return (tf.nest.map_structure(mix, inputs, donor_inputs, check_types=False),  # list or tuple
-            tf.where(is_taken, donor_label, label))
+            _ignore_border(tf.where(is_taken, donor_label, label), is_taken))
+
+
+def _ignore_border(label, is_taken):
+    """Lets pixels within BORDER of the edges of what was put in count nowhere.
+
+    There the encoder's features never saw what is now beside them, so a decoder that learned from
+    them drew edges less well: davis_birds lost 1.0 points at the last epoch, with BORDER none.
+    """
+    area, side = tf.cast(is_taken, tf.float32)[..., None], 2 * BORDER + 1
+    largest, smallest = (sign * tf.nn.max_pool2d(sign * area, side, 1, "SAME") for sign in (1, -1))
+    return tf.where(largest[..., 0] == smallest[..., 0], label, np.uint8(IGNORED))

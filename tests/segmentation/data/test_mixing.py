@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from segmentation.data import mixing
 from segmentation.data.augmentation import Augmentation
 from segmentation.data.batches import make_dataset
 from segmentation.data.mixing import Mixing, mix_classes
@@ -14,13 +15,19 @@ SMALL = np.float32([[[10]], [[20]]])[..., None]
 OBJECTS = Mixing(1, 3, True)
 
 
-def mix(mixing, inputs=(LARGE, SMALL), label=LABELS, donors=None, seed=(1, 2)):
+@pytest.fixture(autouse=True)
+def no_border(monkeypatch):
+    """The images here are too small for one."""
+    monkeypatch.setattr(mixing, "BORDER", 0)
+
+
+def mix(how, inputs=(LARGE, SMALL), label=LABELS, donors=None, seed=(1, 2)):
     """Calls mix_classes on arrays; returns arrays, by default images that give to each other."""
     donor_inputs, donor_label = donors or (inputs, label)
     inputs, donor_inputs = ([tf.constant(value) for value in values]
                             for values in (inputs, donor_inputs))
     mixed, label = mix_classes(inputs, tf.constant(label), donor_inputs,
-                               tf.constant(donor_label), seed, mixing)
+                               tf.constant(donor_label), seed, how)
     return [value.numpy() for value in mixed], label.numpy()
 
 
@@ -32,6 +39,15 @@ def test_objects_of_the_next_image_keep_their_place_and_small_maps_are_mixed_by_
     assert (label.dtype, large.dtype, small.dtype) == (np.uint8, np.float32, np.float32)
 
 
+def test_pixels_along_the_edges_of_what_was_put_in_count_nowhere(monkeypatch):
+    monkeypatch.setattr(mixing, "BORDER", 1)
+    own, donor = np.full((1, 1, 8), 2, np.uint8), np.uint8([[[1, 1, 1, 0, 0, 0, 0, 1]]])
+    inputs = [np.zeros((1, 1, 8, 1), np.float32)]
+    (mixed,), label = mix(OBJECTS, inputs, own, ([np.ones((1, 1, 8, 1), np.float32)], donor))
+    assert mixed.ravel().tolist() == [1, 1, 1, 0, 0, 0, 0, 1]
+    assert label.ravel().tolist() == [1, 1, 255, 255, 2, 2, 255, 255]
+
+
 def test_images_of_another_batch_are_donors_in_turn():
     donors = [np.full((2, 2, 2, 1), 9, np.float32)], np.uint8([[[0, 0], [0, 0]], [[0, 0], [1, 1]]])
     (mixed,), label = mix(OBJECTS, [np.zeros((3, 2, 2, 1), np.float32)],
@@ -41,8 +57,8 @@ def test_images_of_another_batch_are_donors_in_turn():
 
 
 def test_an_image_alone_and_a_share_of_nothing_change_nothing():
-    for mixing, count in ((OBJECTS, 1), (Mixing(1, 3), 1), (Mixing(0, 3), 2)):
-        (large, small), label = mix(mixing, (LARGE[:count], SMALL[:count]), LABELS[:count])
+    for how, count in ((OBJECTS, 1), (Mixing(1, 3), 1), (Mixing(0, 3), 2)):
+        (large, small), label = mix(how, (LARGE[:count], SMALL[:count]), LABELS[:count])
         assert (label == LABELS[:count]).all()
         assert (large == LARGE[:count]).all() and (small == SMALL[:count]).all()
 
