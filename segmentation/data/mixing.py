@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from device.model_info import IGNORED
 
-BORDER = 2  # pixels on each side of what is put in, which count nowhere: see _ignore_border
+BORDER = 1  # pixel on each side of the edges of what is put in: see _ignore_border
 
 
 class Mixing(NamedTuple):
