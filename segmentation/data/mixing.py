@@ -62,8 +62,9 @@ def mix_classes(inputs, label, donor_inputs, donor_label, seed, mixing):
 def _ignore_border(label, is_taken):
     """Lets pixels within BORDER of the edges of what was put in count nowhere.
 
-    There the encoder's features never saw what is now beside them, so a decoder that learned from
-    them drew edges less well: davis_birds lost 1.0 points at the last epoch, with BORDER none.
+    There the encoder's features never saw what is now beside them, and edges were learned less
+    well: davis_birds, last epoch, seeds 1, 2, 3: 0.862, 0.847, 0.858, and with BORDER = 0 0.858,
+    0.842, 0.850.
     """
     area, side = tf.cast(is_taken, tf.float32)[..., None], 2 * BORDER + 1
     largest, smallest = (sign * tf.nn.max_pool2d(sign * area, side, 1, "SAME") for sign in (1, -1))
