@@ -167,8 +167,8 @@ def our_epoch(model, data, settings):
     phase = next(run.plan_phases(model, data, settings, 0))
     loss = main.make_loss(settings.loss, data["class_weights"], IGNORED)
     steps = count_steps(len(data["images"]), settings.batch_size, 1)
-    step = loop.make_step(strategy, phase.model, loop.make_optimizer(
-        phase, steps, strategy), loss, loop.choose_call(phase, strategy), mixing=phase.mixing)
+    step = loop.make_step(strategy, phase, loop.make_optimizer(
+        phase, steps, strategy), loss, loop.choose_call(phase, strategy))
     batches = devices.stream(strategy, data, settings.batch_size, features=phase.features,
                              epochs=range(1000), **options)
     predict = evaluate.make_predictor(loop.choose_call(phase, strategy), phase.cached_features)

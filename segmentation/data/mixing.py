@@ -36,21 +36,21 @@ def mix_classes(inputs, label, donor_inputs, donor_label, seed, mixing):
     count, height = tf.shape(label)[0], label.shape[1]
     numbers = tf.random.stateless_uniform((count, mixing.num_classes + 1), seed)
     rows = tf.where(numbers[:, 0] < mixing.share)  # only they are computed, which saves time
-    # The images are in a random order anyway.
+    # The next image will do: they come in a random order.
     donors = (rows[:, 0] + 1) % tf.shape(donor_label, tf.int64)[0]
     donor_label = tf.gather(donor_label, donors)
-    is_class_chosen = tf.gather(numbers[:, 1:], rows[:, 0]) < 0.5
-    if mixing.objects_only:
-        is_class_chosen = tf.ones_like(is_class_chosen) & (tf.range(mixing.num_classes) > 0)
+    background, others = (0.0, 1.0) if mixing.objects_only else (0.5, 0.5)
+    chances = [background] + [others] * (mixing.num_classes - 1)
+    is_class_taken = tf.gather(numbers[:, 1:], rows[:, 0]) < chances
     classes = tf.one_hot(donor_label, mixing.num_classes, True, False, dtype=tf.bool)
-    is_taken = tf.reduce_any(classes & is_class_chosen[:, None, None], -1)
+    is_taken = tf.reduce_any(classes & is_class_taken[:, None, None], -1)
 
     def mix(inputs, donor_inputs):
         """Mixes images or a feature map."""
         step = height // inputs.shape[1]
-        share = tf.nn.avg_pool2d(tf.cast(is_taken, inputs.dtype)[..., None], step, step, "VALID")
+        part = tf.nn.avg_pool2d(tf.cast(is_taken, inputs.dtype)[..., None], step, step, "VALID")
         own = tf.gather(inputs, rows[:, 0])
-        mixed = own + share * (tf.gather(donor_inputs, donors) - own)
+        mixed = own + part * (tf.gather(donor_inputs, donors) - own)
         return tf.tensor_scatter_nd_update(inputs, rows, mixed)
 
     mixed_label = _ignore_border(

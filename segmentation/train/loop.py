@@ -1,5 +1,6 @@
 """The training loop: the epochs of one phase, step by step."""
 
+import functools
 import math
 import time
 from contextlib import contextmanager
@@ -32,17 +33,18 @@ class Phase(NamedTuple):
     cached_features: Any = None  # the function features for images that come again unchanged
     random_crops: bool = False  # whether augmentation shows random_crops of the images, too
     mixing: Any = None  # how images of a batch are mixed, a Mixing, or None: not at all
+    unlabeled_images: Any = ()  # uint8 (n, height, width, 3): those without a label that teach
 
 
-def make_step(strategy, model, optimizer, loss, call, signature=None, mixing=None, seed=0):
+def make_step(strategy, phase, optimizer, loss, call, signature=None, seed=0):
     """Returns a function (inputs, label) -> loss of the whole batch, which also trains the model.
 
     Args: call, a function (inputs, training) -> logits that runs the model; loss, a function
         (labels, logits) -> scalar that sums over devices (sum_over_devices): each device has the
         whole loss, and its part of the gradient; signature, TensorSpecs of inputs and label, so
-        that a smaller last batch is no reason to build the graph again; mixing, of the Phase; seed
-        of it. How images are mixed depends on the seed and the optimizer's number of the step
-        alone, so that a resumed run goes on as one that was not interrupted.
+        that a smaller last batch is no reason to build the graph again; seed of the mixing, which
+        depends on it and the optimizer's number of the step alone, so that a resumed run goes on
+        as one that was not interrupted.
     """
     devices = strategy.num_replicas_in_sync
     if devices == 1:  # XLA fuses its many small operations; it can't sum over devices
@@ -50,14 +52,14 @@ def make_step(strategy, model, optimizer, loss, call, signature=None, mixing=Non
 
     def train(inputs, label):
         """Runs one step on one device."""
-        if mixing:
+        if phase.mixing:
             number = tf.cast(optimizer.iterations, tf.int32)
-            inputs, label = mix_classes(inputs, label, inputs, label, (seed, number), mixing)
+            inputs, label = mix_classes(inputs, label, inputs, label, (seed, number), phase.mixing)
         with tf.GradientTape() as tape:
             value = loss(label, call(inputs, training=True))
             # The gradient of a sum over devices adds up all of theirs, and so does the optimizer.
             scaled = optimizer.scale_loss(value / devices)
-        variables = model.trainable_variables
+        variables = phase.model.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables))
         return value
 
@@ -121,10 +123,9 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
     start = phase.first_epoch if start_epoch is None else start_epoch
     epochs = range(start, phase.last_epoch)
     steps = count_steps(len(data["images"]), batch_size, options["repeats"])
-    unlabeled_images = data.get("unlabeled_images") if phase.cached_features else None
     with strategy.scope():
         optimizer = make_optimizer(phase, steps, strategy, mixed_precision)
-        teacher = None if unlabeled_images is None else make_teacher(phase.model)
+        teacher = make_teacher(phase.model) if len(phase.unlabeled_images) else None
         variables = [*optimizer.variables, *(teacher.variables if teacher else ())]
         assign_all(variables, optimizer_variables)
     if strategy.num_replicas_in_sync > 1:
@@ -135,29 +136,40 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
                          random_crops=phase.random_crops, **options)
         is_alone = strategy.num_replicas_in_sync == 1
         call = choose_call(phase, strategy)
-        step = make_step(strategy, phase.model, optimizer, loss, call,
-                         batches.element_spec if is_alone else None,
-                         phase.mixing, options["seed"])
+        step = make_step(strategy, phase, optimizer, loss, call,
+                         batches.element_spec if is_alone else None, options["seed"])
         if teacher:
-            step = make_unlabeled_step(step, phase, call, teacher, optimizer, loss,
-                                       unlabeled_images, batch_size,
+            step = make_unlabeled_step(step, phase, call, teacher, optimizer, loss, batch_size,
                                        (phase.last_epoch - phase.first_epoch) * steps, options)
+        not_finite = functools.partial(describe_not_finite, data, batch_size, options)
         tell_time_left = make_time_teller(len(epochs) * steps, phase.last_epoch)
         for epoch in epochs:
-            begin, losses = time.monotonic(), []
-            progress = Progress(f"Epoch {epoch + 1}", steps)
-            for number in range(steps):
-                losses.append(run_step(step, batches))
-                if not math.isfinite(losses[-1]):
-                    raise not_finite(losses[-1], data, batch_size, options, epoch, number)
-                if interrupts:
-                    return True
-                progress.show(number + 1)
-                tell_time_left()
-            if finish_epoch(epoch, float(np.mean(losses)), time.monotonic() - begin,
-                            variables) or interrupts:
+            begin = time.monotonic()
+            loss_value = run_epoch(step, batches, epoch, steps, interrupts, tell_time_left,
+                                   not_finite)
+            if loss_value is None:
+                return True
+            if finish_epoch(epoch, loss_value, time.monotonic() - begin, variables) or interrupts:
                 break
         return bool(interrupts)
+
+
+def run_epoch(step, batches, epoch, steps, interrupts, tell_time_left, not_finite):
+    """Runs the steps of an epoch; returns their mean loss, or None after Ctrl-C.
+
+    Args: interrupts, list that is empty until Ctrl-C; not_finite, a function (epoch, step, loss) ->
+        the InputError for a loss that is no number.
+    """
+    losses, progress = [], Progress(f"Epoch {epoch + 1}", steps)
+    for number in range(steps):
+        losses.append(run_step(step, batches))
+        if not math.isfinite(losses[-1]):
+            raise not_finite(epoch, number, losses[-1])
+        if interrupts:
+            return None
+        progress.show(number + 1)
+        tell_time_left()
+    return float(np.mean(losses))
 
 
 def make_time_teller(steps, last_epoch, clock=time.monotonic):
@@ -195,7 +207,7 @@ def run_step(step, batches):
                          f"last complete epoch. ({str(error).splitlines()[0]})") from error
 
 
-def not_finite(value, data, batch_size, options, epoch, number):
+def describe_not_finite(data, batch_size, options, epoch, number, value):
     """Returns the InputError for a loss that is no number; names the files of its batch."""
     indices, _ = epoch_order(len(data["images"]), batch_size, True, options["seed"], epoch,
                              options["repeats"])[number]

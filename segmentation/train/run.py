@@ -45,7 +45,6 @@ def train(model, data, loss, settings, strategy):
     if settings.resume:
         optimizer_variables = resume(model, record, best_weights, settings)
     options = {"augmentation": choose_augmentation(settings), "seed": settings.seed,
-               "repeats": count_repeats(data, settings),
                "pasted_classes": count_pasted_classes(data, settings)}
     warn_of_left_right(data["class_names"], settings.flip)
     if "unlabeled_images" in data:
@@ -58,7 +57,8 @@ def train(model, data, loss, settings, strategy):
             model.set_weights(best_weights)  # fine-tuning starts from the best epoch
         predict = make_predictor(choose_call(phase, strategy), phase.cached_features)
         is_interrupted = fit(
-            phase, strategy, loss, data, settings.batch_size, options,
+            phase, strategy, loss, data, settings.batch_size,
+            {**options, "repeats": count_repeats(data, settings, len(phase.unlabeled_images))},
             make_epoch_end(model, predict, data, settings, record, best_weights),
             record["epochs"], optimizer_variables, settings.mixed_precision)
         if record["best"] is None:
@@ -92,7 +92,8 @@ def plan_phases(model, data, settings, epochs_done):
         comes_again = (not settings.color and "read_crops" not in data
                        and not count_pasted_classes(data, settings))
         yield Phase(decoder, cached_features if comes_again else features,
-                    settings.learning_rate, 0, epochs, fast_call, cached_features, mixing=mixing)
+                    settings.learning_rate, 0, epochs, fast_call, cached_features, mixing=mixing,
+                    unlabeled_images=data.get("unlabeled_images", ()))
     if epochs_done < all_epochs and settings.fine_tune_epochs:
         unfreeze(encoder, settings.fine_tune_from)
         yield Phase(model, None, settings.fine_tune_learning_rate, epochs, all_epochs,
@@ -142,7 +143,7 @@ def choose_augmentation(settings):
     return augmentation if any(augmentation) else None
 
 
-def count_repeats(data, settings):
+def count_repeats(data, settings, unlabeled_count=0):
     """Returns how often an epoch goes through the images.
 
     Few images are repeated for MIN_STEPS_PER_EPOCH batches, large pictures for their several crops,
@@ -152,7 +153,7 @@ def count_repeats(data, settings):
     count = len(data["images"])
     return max(data.get("crops_per_picture", 1),
                round(settings.min_steps_per_epoch * settings.batch_size / count),
-               round(1 + len(data.get("unlabeled_images", ())) / count))
+               round(1 + unlabeled_count / count))
 
 
 def unfreeze(encoder, first_layer):

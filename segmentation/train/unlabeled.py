@@ -34,19 +34,19 @@ def make_teacher(decoder):
     return teacher
 
 
-def make_unlabeled_step(labeled_step, phase, call, teacher, optimizer, loss, images, batch_size,
-                        steps, options):
+def make_unlabeled_step(labeled_step, phase, call, teacher, optimizer, loss, batch_size, steps,
+                        options):
     """Returns a function (inputs, label) -> loss that trains with images without a label, too.
 
     Which ones, and what is left out of them, depends on the seed and the optimizer's number of the
     step alone, so that a resumed run goes on as one that was not interrupted.
     Args: labeled_step, what loop.make_step returns, which is all there is up to START; phase, a
-        loop.Phase whose model is the decoder; call, optimizer and loss as for loop.make_step;
-        teacher, of make_teacher; images uint8 (n, height, width, 3) without labels; steps of the
-        whole phase; options of the stream: augmentation and seed.
+        loop.Phase whose model is the decoder, with unlabeled_images; call, optimizer and loss as
+        for loop.make_step; teacher, of make_teacher; steps of the whole phase; options of the
+        stream: augmentation and seed.
     """
     decoder, seed, augmentation = phase.model, options["seed"], options["augmentation"]
-    read = make_reader(images, batch_size, seed, augmentation and augmentation.flip)
+    read = make_reader(phase.unlabeled_images, batch_size, seed, augmentation and augmentation.flip)
 
     @tf.function(autograph=False, reduce_retracing=True)
     def train(inputs, label, unlabeled, number):
@@ -83,7 +83,7 @@ def make_unlabeled_step(labeled_step, phase, call, teacher, optimizer, loss, ima
 def make_reader(images, batch_size, seed, flip):
     """Returns a function number of a step -> its images without a label, mirrored as FLIP says.
 
-    Args: as for make_unlabeled_step; flip, main.py's FLIP.
+    Args: images uint8 (n, height, width, 3); flip, main.py's FLIP.
     """
     epoch_steps = count_steps(len(images), batch_size)
     order = functools.lru_cache(1)(lambda epoch: epoch_order(

@@ -123,8 +123,8 @@ def test_few_images_are_gone_through_several_times():
                for count in (1, 20, 168, 20_000)]
     assert repeats == [160, 8, 1, 1]
     assert run.count_repeats({"images": np.empty(168), "crops_per_picture": 4}, settings) == 4
-    assert run.count_repeats({"images": np.empty(20), "unlabeled_images": np.empty(347)},
-                             settings) == 18  # as many batches as 360 labeled images have
+    # As many batches as 360 images with a label have:
+    assert run.count_repeats({"images": np.empty(20)}, settings, 347) == 18
 
 
 @pytest.mark.parametrize("wanted, counts, expected", [

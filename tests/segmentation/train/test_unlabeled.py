@@ -60,7 +60,7 @@ def train(data, start=0, state=None, weights=None):
     if weights:
         decoder.set_weights(weights)
     phase = loop.Phase(decoder, features, 1e-2, 0, 6, cached_features=cache_features(features, 1e9),
-                       mixing=Mixing(0.5, 2))
+                       mixing=Mixing(0.5, 2), unlabeled_images=data.get("unlabeled_images", ()))
 
     def finish(epoch, loss, seconds, variables):
         """Keeps the state after an epoch."""
