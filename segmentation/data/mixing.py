@@ -1,8 +1,9 @@
-"""Mixes images of a batch: classes of one stand in another, in image or feature maps, and label.
+"""Mixes images of a batch: classes of one stand in another, in feature maps and label.
 
 ClassMix (Olsson et al. 2021), here with labels, and in the feature maps of a frozen encoder: so no
 features have to be computed again. Pixels keep their place: the ground stays below the sky. What it
-gains stands in docs/training.md.
+gains stands in docs/training.md. Where the encoder is trained, images are not mixed: the drawn
+birds then had a mean IoU of 0.843 instead of 0.875 (encoder from random weights, seed 1).
 """
 
 from typing import NamedTuple
@@ -23,15 +24,15 @@ class Mixing(NamedTuple):
     objects_only: bool = False  # all classes but 0 are taken, not each class by a coin
 
 
-def mix_classes(inputs, label, donor_inputs, donor_label, seed, mixing):
+def mix_classes(features, label, donor_features, donor_label, seed, mixing):
     """Puts classes of donor images into a share of the images.
 
-    Where a feature map's pixel holds several of the label's, the feature is mixed by their share.
-    Args: inputs, float32 images or a list of feature maps (batch, height, width, channels), whose
-        sides divide the label's; label uint8 (batch, height, width); donor_inputs and donor_label
-        the same with a batch of their own size, or the same ones: no image gives to itself unless
-        it is alone; seed, two integers; mixing, a Mixing.
-    Returns: inputs and label of the same structure, shapes and dtypes.
+    Where a feature's pixel holds several of the label's, it is mixed by their share.
+    Args: features, sequence of float32 (batch, height, width, channels), whose sides divide the
+        label's; label uint8 (batch, height, width); donor_features and donor_label the same with a
+        batch of their own size, or the same ones: no image gives to itself unless it is alone;
+        seed, two integers; mixing, a Mixing.
+    Returns: list of features and label, of the same shapes and dtypes.
     """
     count, height = tf.shape(label)[0], label.shape[1]
     numbers = tf.random.stateless_uniform((count, mixing.num_classes + 1), seed)
@@ -45,17 +46,17 @@ def mix_classes(inputs, label, donor_inputs, donor_label, seed, mixing):
     classes = tf.one_hot(donor_label, mixing.num_classes, True, False, dtype=tf.bool)
     is_taken = tf.reduce_any(classes & is_class_taken[:, None, None], -1)
 
-    def mix(inputs, donor_inputs):
-        """Mixes images or a feature map."""
-        step = height // inputs.shape[1]
-        part = tf.nn.avg_pool2d(tf.cast(is_taken, inputs.dtype)[..., None], step, step, "VALID")
-        own = tf.gather(inputs, rows[:, 0])
-        mixed = own + part * (tf.gather(donor_inputs, donors) - own)
-        return tf.tensor_scatter_nd_update(inputs, rows, mixed)
+    def mix(feature, donor_feature):
+        """Mixes the feature maps of one stride."""
+        step = height // feature.shape[1]
+        part = tf.nn.avg_pool2d(tf.cast(is_taken, feature.dtype)[..., None], step, step, "VALID")
+        own = tf.gather(feature, rows[:, 0])
+        mixed = own + part * (tf.gather(donor_feature, donors) - own)
+        return tf.tensor_scatter_nd_update(feature, rows, mixed)
 
     mixed_label = _ignore_border(
         tf.where(is_taken, donor_label, tf.gather(label, rows[:, 0])), is_taken)
-    return (tf.nest.map_structure(mix, inputs, donor_inputs, check_types=False),  # list or tuple
+    return ([mix(*pair) for pair in zip(features, donor_features)],
             tf.tensor_scatter_nd_update(label, rows, mixed_label))
 
 

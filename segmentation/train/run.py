@@ -78,9 +78,8 @@ def plan_phases(model, data, settings, epochs_done):
     """Yields the Phase of the frozen encoder, and that of fine-tuning where it is wanted."""
     encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
     epochs, all_epochs = settings.epochs, settings.epochs + settings.fine_tune_epochs
-    mixing = choose_mixing(data, settings)
     if encoder.trainable:
-        yield Phase(model, None, settings.learning_rate, 0, epochs, mixing=mixing)
+        yield Phase(model, None, settings.learning_rate, 0, epochs)
         return
     if epochs_done < epochs:
         print("Quantizing the encoder: the decoder is trained on its int8 features", flush=True)
@@ -92,12 +91,13 @@ def plan_phases(model, data, settings, epochs_done):
         comes_again = (not settings.color and "read_crops" not in data
                        and not count_pasted_classes(data, settings))
         yield Phase(decoder, cached_features if comes_again else features,
-                    settings.learning_rate, 0, epochs, fast_call, cached_features, mixing=mixing,
+                    settings.learning_rate, 0, epochs, fast_call, cached_features,
+                    mixing=choose_mixing(data, settings),
                     unlabeled_images=data.get("unlabeled_images", ()))
     if epochs_done < all_epochs and settings.fine_tune_epochs:
         unfreeze(encoder, settings.fine_tune_from)
         yield Phase(model, None, settings.fine_tune_learning_rate, epochs, all_epochs,
-                    random_crops=True, mixing=mixing)
+                    random_crops=True)
 
 
 def check_unlabeled(data, model, strategy):

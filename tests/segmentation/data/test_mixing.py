@@ -5,8 +5,6 @@ import pytest
 import tensorflow as tf
 
 from segmentation.data import mixing
-from segmentation.data.augmentation import Augmentation
-from segmentation.data.batches import make_dataset
 from segmentation.data.mixing import Mixing, mix_classes
 
 LABELS = np.uint8([[[0, 1], [0, 0]], [[2, 0], [0, 255]]])
@@ -79,28 +77,6 @@ def test_the_share_and_a_coin_for_each_class_decide_and_the_seed_decides_them():
     assert (mix(Mixing(0.5, 4), inputs, own, donors, seed=(1, 3))[1] != label).any()
 
 
-def test_plain_images_are_mixed_as_a_list_of_maps_is():
-    mixed, _ = mix_classes(tf.constant(LARGE), tf.constant(LABELS), tf.constant(LARGE),
-                           tf.constant(LABELS), (1, 2), OBJECTS)
-    assert mixed.numpy()[..., 0].tolist() == [[[5, 2], [3, 4]], [[5, 2], [7, 8]]]
-
-
 def test_a_devices_share_without_images_stays_empty():
     (large, small), label = mix(OBJECTS, (LARGE[:0], SMALL[:0]), LABELS[:0])
     assert (large.shape, small.shape, label.shape) == ((0, 2, 2, 1), (0, 1, 1, 1), (0, 2, 2))
-
-
-@pytest.mark.parametrize("random_crops", [False, True])
-def test_batches_of_the_stream_can_be_mixed(random_crops):
-    images = np.random.default_rng(0).integers(0, 256, (5, 32, 64, 3), np.uint8)
-    labels = np.uint8(images[..., 0] > 127)
-    stream = make_dataset(images, labels, 3, Augmentation(), shuffle=True,
-                          random_crops=random_crops)
-    mix_batch = tf.function(lambda image, label: mix_classes(
-        image, label, image, label, (1, 2), Mixing(1, 2, True)),
-        input_signature=stream.element_spec)
-    for image, label in stream:
-        mixed, mixed_label = mix_batch(image, label)
-        assert (mixed.shape, mixed_label.shape) == (image.shape, label.shape)
-        is_other = np.any(mixed != image, -1)
-        assert is_other.any() and (mixed_label.numpy()[is_other] == 1).all()
