@@ -89,11 +89,7 @@ def load_data(settings, errors=()):
                                           errors)
     collect_or_raise(errors)
 
-    notes = warn_of_labels(pairs, decoded.value_counts[:], class_names, class_ids,
-                           settings.ignore_label, settings.class_ids is not None)
-    notes += note_shapes(decoded.sizes[:], size, settings.picture_size)
-    notes += note_rotations(pairs.image_names, decoded.sizes[:], decoded.orientations[:],
-                            settings.labels_turned)
+    notes = note_files(pairs, decoded, size, class_names, class_ids, settings)
     if settings.validation_image_dir is None:
         training_rows, validation_rows = choose_rows(pairs, decoded.value_counts[:], class_ids,
                                                      settings)
@@ -101,15 +97,8 @@ def load_data(settings, errors=()):
         pairs = pairs.choose(training_rows)
         decoded, validation = split_set(decoded, training_rows, validation_rows)
         sizes = sizes[[*training_rows, *validation_rows]]
-    notes += compare_classes(decoded.value_counts[:], validation_pairs,
-                             validation.value_counts[:], class_names, class_ids)
-    notes += warn_of_duplicates(decoded.images, pairs.image_names, validation.images,
-                                validation_pairs.image_names,
-                                settings.validation_image_dir is not None)
-    if len(pairs) < settings.batch_size:
-        notes.insert(0, f"Note: there are fewer training images ({len(pairs)}) than BATCH_SIZE "
-                        f"({settings.batch_size}): each batch holds all of them.")
-
+    notes += note_sets(pairs, decoded, validation_pairs, validation, class_names, class_ids,
+                       settings)
     print(f"{len(pairs)} training and {len(validation_pairs)} validation images, "
           f"{len(class_names)} classes")
     pixel_counts, class_weights = print_class_table(decoded.labels, class_names, settings)
@@ -135,6 +124,34 @@ def load_data(settings, errors=()):
     print(small, end="\n" if small else "")
     return {**data, "read_own_label": make_label_reader(validation_pairs, decoding,
                                                         validation.orientations[:])}
+
+
+def note_files(pairs, decoded, size, class_names, class_ids, settings):
+    """Returns the sentences on labels, shapes and rotations of the pairs, before they are split.
+
+    Args: decoded, the pairs' records; size (height, width) at which they were read.
+    """
+    return [*warn_of_labels(pairs, decoded.value_counts[:], class_names, class_ids,
+                            settings.ignore_label, settings.class_ids is not None),
+            *note_shapes(decoded.sizes[:], size, settings.picture_size),
+            *note_rotations(pairs.image_names, decoded.sizes[:], decoded.orientations[:],
+                            settings.labels_turned)]
+
+
+def note_sets(pairs, decoded, validation_pairs, validation, class_names, class_ids, settings):
+    """Returns the sentences on the training set and on how it and the validation set compare.
+
+    Args: decoded and validation, the records of pairs and validation_pairs.
+    """
+    notes = [*compare_classes(decoded.value_counts[:], validation_pairs,
+                              validation.value_counts[:], class_names, class_ids),
+             *warn_of_duplicates(decoded.images, pairs.image_names, validation.images,
+                                 validation_pairs.image_names,
+                                 settings.validation_image_dir is not None)]
+    if len(pairs) < settings.batch_size:
+        notes.insert(0, f"Note: there are fewer training images ({len(pairs)}) than BATCH_SIZE "
+                        f"({settings.batch_size}): each batch holds all of them.")
+    return notes
 
 
 def find_classes(pairs, validation_pairs, counts, class_ids, settings, errors):

@@ -242,13 +242,26 @@ def format_times(clocks, seconds):
             + f"\n{len(clocks) / seconds:.1f} frames per second, everything included")
 
 
+def tell_areas(picture, areas, class_names, before):
+    """Prints the line of JSON or the alert that a picture's areas call for; returns its alerts.
+
+    Args: areas int (classes,), in pixels; before, the alerts of the picture before it.
+    """
+    alerts = find_alerts(areas, class_names, ALERT)
+    if JSON_LINES:
+        say(format_json_line(picture.name, areas, class_names, alerts))
+    elif alerts and (picture.path or alerts != before):  # of a camera: what is new
+        say(format_alert(picture.name, alerts, areas, class_names, ALERT))
+    return alerts
+
+
 def run(segmenters, pictures, count, kinds, folder, failures, tell):
     """Predicts all pictures, writes and prints what is known of each; returns their StepClocks.
 
     Ctrl-C, SIGTERM, a closed window, or an Edge TPU that can't go on end it; what was done is kept.
     Args: count of pictures, None: not known.
     """
-    first, clocks, before = segmenters[0], [], []
+    first, clocks, alerts = segmenters[0], [], []
     moments, progress = deque(maxlen=RATE_FRAMES), Progress("Predicting", count)
     with contextlib.ExitStack() as stack:
         if hasattr(pictures, "close"):  # a camera's
@@ -264,14 +277,9 @@ def run(segmenters, pictures, count, kinds, folder, failures, tell):
                                                            failures):
                 clock.restart()
                 areas = count_areas(mask, len(first.class_names))
-                alerts = find_alerts(areas, first.class_names, ALERT)
                 with writing_to(folder):
                     add_areas(picture.name, areas)
-                if JSON_LINES:
-                    say(format_json_line(picture.name, areas, first.class_names, alerts))
-                elif alerts and (picture.path or alerts != before):  # of a camera: what is new
-                    say(format_alert(picture.name, alerts, areas, first.class_names, ALERT))
-                before = alerts
+                alerts = tell_areas(picture, areas, first.class_names, alerts)
                 clock.mark("save")
                 clocks.append(clock)
                 moments.append(time.perf_counter())

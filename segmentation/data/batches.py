@@ -56,18 +56,51 @@ def make_dataset(images, labels, batch_size, augmentation=None, shuffle=False, s
     Returns: tf.data.Dataset of image float32 (batch, height, width, 3) in 0..255, or a tuple of
         features, and label uint8 (batch, height, width).
     """
+    if read_crops is None:
+        one_image = images[:1]
+    else:
+        one_image, _ = read_crops([0], draw_crop_numbers(len(images) * repeats, seed, 0)[:1])
+    image_size = one_image.shape[1:3]
+    mirrors = augmentation is not None and augmentation.flip is not None
+    fetch = make_fetch(images, labels, batch_size, shuffle, seed, epochs, repeats, replicas,
+                       pasted_classes, mirrors, read_crops)
+
+    def decode(number):
+        """Returns images and labels of a batch by its number, augmented if asked for."""
+        image, label, random_numbers = tf.numpy_function(
+            fetch, [number], (tf.uint8, tf.uint8, tf.float32), stateful=False)
+        image = tf.cast(tf.ensure_shape(image, (None, *image_size, 3)), tf.float32)
+        label = tf.ensure_shape(label, (None, *image_size))
+        if augmentation is None:
+            return image, label
+        random_numbers = tf.ensure_shape(random_numbers, (None, RANDOM_NUMBERS))
+        return augment_batch(image, label, random_numbers, augmentation, random_crops)
+
+    # Not from_generator: TensorFlow 2.21 then lets malloc give memory back at once
+    # (M_TRIM_THRESHOLD), and every step spends a third of its time on getting it again.
+    first, last, _ = replicas
+    steps = count_steps(len(images), batch_size, repeats)
+    numbers = tf.data.Dataset.range(len(epochs) * steps * (last - first))
+    dataset = numbers.map(decode, num_parallel_calls=2)
+    if features is not None:
+        dataset = dataset.map(_encode_by(features, one_image), num_parallel_calls=2)
+    return dataset.prefetch(2)
+
+
+def make_fetch(images, labels, batch_size, shuffle, seed, epochs, repeats, replicas, pasted_classes,
+               mirrors, read_crops):
+    """Returns a function number -> (image, label, random_numbers): an element before it is varied.
+
+    It counts over all epochs, steps and devices, and is plain NumPy: image uint8 (batch, height,
+    width, 3), label uint8 (batch, height, width), random_numbers of epoch_order.
+    Args: as for make_dataset; mirrors, whether half of the pasted objects are mirrored.
+    """
     first, last, total = replicas
     order = functools.lru_cache(2)(lambda epoch: epoch_order(
         len(images), batch_size, shuffle, seed, epoch, repeats))
     crop_numbers = functools.lru_cache(2)(lambda epoch: draw_crop_numbers(
         len(images) * repeats, seed, epoch))
     steps = count_steps(len(images), batch_size, repeats)
-    if read_crops is None:
-        one_image = images[:1]
-    else:
-        one_image, _ = read_crops([0], crop_numbers(0)[:1])
-    image_size = one_image.shape[1:3]
-    mirrors = augmentation is not None and augmentation.flip is not None
 
     def fetch(number):
         """Returns the images, labels and random_numbers of a batch, by its number in all epochs."""
@@ -87,24 +120,7 @@ def make_dataset(images, labels, batch_size, augmentation=None, shuffle=False, s
             paste_objects(image[place], label[place], *donors, pasted_classes, random, mirrors)
         return image, label, random_numbers
 
-    def decode(number):
-        """Returns images and labels of a batch by its number, augmented if asked for."""
-        image, label, random_numbers = tf.numpy_function(
-            fetch, [number], (tf.uint8, tf.uint8, tf.float32), stateful=False)
-        image = tf.cast(tf.ensure_shape(image, (None, *image_size, 3)), tf.float32)
-        label = tf.ensure_shape(label, (None, *image_size))
-        if augmentation is None:
-            return image, label
-        random_numbers = tf.ensure_shape(random_numbers, (None, RANDOM_NUMBERS))
-        return augment_batch(image, label, random_numbers, augmentation, random_crops)
-
-    # Not from_generator: TensorFlow 2.21 then lets malloc give memory back at once
-    # (M_TRIM_THRESHOLD), and every step spends a third of its time on getting it again.
-    numbers = tf.data.Dataset.range(len(epochs) * steps * (last - first))
-    dataset = numbers.map(decode, num_parallel_calls=2)
-    if features is not None:
-        dataset = dataset.map(_encode_by(features, one_image), num_parallel_calls=2)
-    return dataset.prefetch(2)
+    return fetch
 
 
 def _encode_by(features, one_image):

@@ -116,14 +116,21 @@ def pair_files(image_dir, label_dir, names=None, unlabeled="error", errors=None)
     collect_or_raise([*_double_names(images, image_dir), *_double_names(labels, label_dir),
                       *_lossy_labels(labels, label_dir),
                       *_lone_files(images, labels, image_dir, label_dir)], errors)
+    return Pairs(image_dir, label_dir, *_line_up(images, labels, waiting))
+
+
+def _line_up(images, labels, waiting):
+    """Returns the names of images and of labels in pair, None for a missing partner.
+
+    First those with both, then lone images, lone labels, and images that wait for a label.
+    """
     paired = [key for key in images if key in labels and is_label_name(labels[key][0])]
     paired_images = [images[key][0] for key in paired]
     paired_labels = [labels[key][0] for key in paired]
     lone_images = _all_but(paired_images, images)
     lone_labels = [name for name in _all_but(paired_labels, labels) if is_label_name(name)]
-    return Pairs(image_dir, label_dir,
-                 paired_images + lone_images + [None] * len(lone_labels) + waiting,
-                 paired_labels + [None] * len(lone_images) + lone_labels + [None] * len(waiting))
+    return (paired_images + lone_images + [None] * len(lone_labels) + waiting,
+            paired_labels + [None] * len(lone_images) + lone_labels + [None] * len(waiting))
 
 
 def _split(name):
