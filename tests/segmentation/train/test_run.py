@@ -3,6 +3,7 @@
 import csv
 import json
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -142,6 +143,15 @@ def test_only_objects_are_mixed_where_the_background_is_large(share, counts, exp
     settings, _ = read_settings({**vars(main), "MIX_CLASSES": share})
     data = {"pixel_counts": np.array(counts), "class_names": ["sky", "cat", "bird"]}
     assert run.choose_mixing(data, settings) == expected
+
+
+def test_where_the_encoder_is_trained_no_classes_are_mixed_and_only_labeled_images_count():
+    settings, _ = read_settings({**vars(main), "MIX_CLASSES": 0.25})
+    model = SimpleNamespace(get_layer=lambda name: SimpleNamespace(trainable=True))
+    data = {"pixel_counts": np.array([9, 1]), "class_names": ["sky", "cat"],
+            "unlabeled_images": np.empty(347)}
+    phase, = run.plan_phases(model, data, settings, 0)
+    assert phase.mixing is None and len(phase.unlabeled_images) == 0
 
 
 def test_an_epochs_line_names_the_worst_class():
