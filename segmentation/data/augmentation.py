@@ -88,7 +88,7 @@ def _crop(image, label, scale, top, left):
     side = smallest * (largest / smallest) ** scale  # as likely larger as smaller
     top, left = (1 - side) * top, (1 - side) * left  # beyond the picture where side is above 1
     boxes = tf.stack([top, left, top + side, left + side], axis=1)
-    numbers, size = tf.range(tf.shape(image)[0]), tf.shape(image)[1:3]
+    numbers, size = tf.range(tf.shape(image)[0]), image.shape[1:3]
     image = tf.image.crop_and_resize(image, boxes, numbers, size,
                                      extrapolation_value=float(PADDING_GRAY))
     label = tf.image.crop_and_resize(label[..., None], boxes, numbers, size, method="nearest",

@@ -1,6 +1,7 @@
 """The decoder and its training step on a CPU: the same mathematics in fewer operations.
 
     logits = call_decoder(decoder, features, training)  # for decoder(features, training=training)
+    logits = call_unet(model, images, training)  # for model(images, training=training)
 
 Outputs, gradients and moving averages are those of Keras but for rounding: float32's, or bfloat16's
 in training where asked for. The variables are the decoder's own, in float32, so the model that is
@@ -38,13 +39,22 @@ def choose_training_dtype():
     return "bfloat16" if re.search(r"\b(avx512_bf16|amx_bf16)\b", flags) else "float32"
 
 
+def call_unet(model, images, training, training_dtype="float32"):
+    """Runs what get_model.get_model returns: its encoder as it is, the decoder by call_decoder.
+
+    Args: images float32 (batch, height, width, 3) in 0..255; training_dtype, of the decoder.
+    Returns: logits.
+    """
+    features = model.get_layer("encoder")(model.get_layer("scale_input")(images), training=training)
+    return call_decoder(model.get_layer("decoder"), features, training, training_dtype)
+
+
 def call_decoder(decoder, features, training, training_dtype="float32"):
     """Runs the decoder, as decoder(features, training=training) does.
 
-    Args: decoder, what get_model.get_decoder returns; features, list of the encoder's five outputs.
-        No gradient flows back into the skips among them: they count as constants, so a trainable
-        encoder needs Keras' own call. training_dtype, of all tensors of a call in training; the
-        variables, sums over a batch and logits are float32 even so.
+    Args: decoder, what get_model.get_decoder returns; features, list of the encoder's five outputs;
+        training_dtype, of all tensors of a call in training; the variables, sums over a batch and
+        logits are float32 even so.
     Returns: logits. In training the moving averages of the batch normalizations are updated.
     """
     dtype = training_dtype if training else "float32"
@@ -107,16 +117,19 @@ def _transposed(kernel, x, skip=None):
 
 @tf.custom_gradient
 def _joined_transposed(kernel, x, skip):
-    # Of the gradient by the concatenation only x's part is wanted, and that is the smaller one.
+    # Of the gradient by the concatenation only x's part is wanted where the encoder is frozen, and
+    # that is the smaller one: the other is an operation of its own, which is then left out.
     # (To sum two convolutions instead is slower: both kernels' gradients unfold the output's.)
     joined = tf.concat([x, skip], -1)
 
     def gradient(upstream):
-        """Returns the gradients by kernel, x and skip (None: it is constant)."""
+        """Returns the gradients by kernel, x and skip."""
         by_kernel = tf.raw_ops.Conv2DBackpropFilter(
             input=upstream, filter_sizes=kernel.shape, out_backprop=joined, strides=(1, 2, 2, 1),
             padding="SAME")
-        return by_kernel, tf.nn.conv2d(upstream, kernel[..., :x.shape[-1]], 2, "SAME"), None
+        by_x, by_skip = (tf.nn.conv2d(upstream, part, 2, "SAME")
+                         for part in tf.split(kernel, [x.shape[-1], skip.shape[-1]], axis=-1))
+        return by_kernel, by_x, by_skip
 
     return tf.nn.conv2d_transpose(joined, kernel, _double_shape(kernel, x), 2, "SAME"), gradient
 

@@ -21,7 +21,7 @@ from segmentation.output_dir import keep_previous_results
 from segmentation.results import describe_model, save_model
 from segmentation.saved_model import load_weights
 from segmentation.train.checkpoint import load_checkpoint, save_checkpoint
-from segmentation.train.fast_decoder import call_decoder, choose_training_dtype
+from segmentation.train.fast_decoder import call_decoder, call_unet, choose_training_dtype
 from segmentation.train.loop import Phase, choose_call, fit, temporary_dtype_policy
 from segmentation.train.mirrored import warn_of_left_right
 from segmentation.workers import is_chief
@@ -79,25 +79,31 @@ def plan_phases(model, data, settings, epochs_done):
     encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
     epochs, all_epochs = settings.epochs, settings.epochs + settings.fine_tune_epochs
     if encoder.trainable:
-        yield Phase(model, None, settings.learning_rate, 0, epochs)
+        yield Phase(model, None, settings.learning_rate, 0, epochs,
+                    choose_fast_call(call_unet, model, settings))
         return
     if epochs_done < epochs:
         print("Quantizing the encoder: the decoder is trained on its int8 features", flush=True)
         features = make_feature_function(encoder, data["calibration_images"])
         cached_features = cache_features(features, settings.memory_limit_gb * BYTES_PER_GB)
-        fast_call = None if settings.mixed_precision else functools.partial(
-            call_decoder, decoder, training_dtype=choose_training_dtype())
         # Of flipped and turned images a few versions come again and again: they are cached, too.
         comes_again = (not settings.color and "read_crops" not in data
                        and not count_pasted_classes(data, settings))
         yield Phase(decoder, cached_features if comes_again else features,
-                    settings.learning_rate, 0, epochs, fast_call, cached_features,
+                    settings.learning_rate, 0, epochs,
+                    choose_fast_call(call_decoder, decoder, settings), cached_features,
                     mixing=choose_mixing(data, settings),
                     unlabeled_images=data.get("unlabeled_images", ()))
     if epochs_done < all_epochs and settings.fine_tune_epochs:
         unfreeze(encoder, settings.fine_tune_from)
         yield Phase(model, None, settings.fine_tune_learning_rate, epochs, all_epochs,
-                    random_crops=True)
+                    choose_fast_call(call_unet, model, settings), random_crops=True)
+
+
+def choose_fast_call(call, model, settings):
+    """Returns fast_decoder's way to call a model, or None with MIXED_PRECISION: Keras' own."""
+    return None if settings.mixed_precision else functools.partial(
+        call, model, training_dtype=choose_training_dtype())
 
 
 def check_unlabeled(data, model, strategy):

@@ -30,12 +30,17 @@ def make_features(batch, seed=0):
 
 
 def outcome(decoder, call, features, loss=lambda logits: tf.reduce_mean(tf.sin(3 * logits))):
-    """Returns logits, gradients and moving averages of one call, and restores the averages."""
+    """Returns logits, gradients (by features and variables) and moving averages of one call.
+
+    The averages are restored.
+    """
     before = [variable.numpy() for variable in decoder.non_trainable_variables]
     with tf.GradientTape() as tape:
+        tape.watch(features)
         logits = call(features)
         value = loss(logits)
-    gradients = tape.gradient(value, [v.value for v in decoder.trainable_variables])
+    gradients = tape.gradient(
+        value, [*features, *(variable.value for variable in decoder.trainable_variables)])
     after = [variable.numpy() for variable in decoder.non_trainable_variables]
     for variable, value in zip(decoder.non_trainable_variables, before):
         variable.assign(value)
@@ -48,7 +53,7 @@ def test_same_logits_gradients_and_averages(decoder, batch):
     features = make_features(batch)
     wanted = outcome(decoder, lambda values: decoder(values, training=True), features)
     found = outcome(decoder, lambda values: call_decoder(decoder, values, training=True), features)
-    assert len(wanted) == len(found) == 1 + len(decoder.variables)
+    assert len(wanted) == len(found) == 1 + len(features) + len(decoder.variables)
     for one, other in zip(wanted, found):
         np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-5 * np.abs(one).max())
 
@@ -59,7 +64,7 @@ def test_bfloat16_differs_by_its_rounding(decoder):
         decoder, values, training=True, training_dtype=dtype), features,
         lambda logits: tf.reduce_mean(logits ** 2))
         for dtype in ("float32", "bfloat16"))
-    count = 1 + len(decoder.trainable_variables)
+    count = 1 + len(features) + len(decoder.trainable_variables)
     for number, (one, other) in enumerate(zip(wanted, found)):
         assert other.dtype == "float32"
         error = np.linalg.norm(np.subtract(other, one)) / np.linalg.norm(one)
