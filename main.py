@@ -157,11 +157,11 @@ def main():
             errors.append(str(error))
     with lock_output_dir(settings.output_dir), explain_out_of_memory(settings):
         data = load_data(settings, errors)
-        if is_one_cpu(strategy):
-            tell_memory(settings, data)
         keras.utils.set_random_seed(settings.seed)
         with strategy.scope():
             model = make_model(settings, data["class_names"], from_model)
+        if is_one_cpu(strategy):
+            tell_memory(settings, data, model.get_layer("encoder").trainable)
         loss = make_loss(settings.loss, data["class_weights"], IGNORED)
         record = train(model, data, loss, settings, strategy)
         if is_chief():  # other machines' processes have the same model and write nothing

@@ -117,11 +117,14 @@ def describe_lack(settings, data=None, available=None):
                else "set IMAGE_SIZE and BATCH_SIZE smaller.")]
 
 
-def tell_memory(settings, data):
+def tell_memory(settings, data, is_encoder_trained):
     """Prints how much memory the training needs, and how much there is.
 
+    Args: is_encoder_trained from the start, as where its weights could not be downloaded.
     Raises: InputError as describe_lack says.
     """
+    if is_encoder_trained:
+        settings = replace(settings, encoder_weights=None, from_model=None)
     available = find_available_memory()
     if lack := describe_lack(settings, data, available):
         raise InputError(lack[0])

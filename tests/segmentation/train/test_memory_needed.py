@@ -98,11 +98,13 @@ def test_a_limit_or_no_fine_tuning_may_be_the_remedy():
 
 def test_the_line_before_the_training(monkeypatch, capsys):
     monkeypatch.setattr(memory_needed, "find_available_memory", lambda: 8 * 10**9)
-    tell_memory(make_settings(), SMALL)
+    tell_memory(make_settings(), SMALL, False)
     assert capsys.readouterr().out == (
         "The training needs about 1.1 GB of memory (there are 8.0 GB).\n")
+    tell_memory(make_settings(ENCODER_WEIGHTS="imagenet"), SMALL, True)  # not downloaded
+    assert capsys.readouterr().out.startswith("The training needs about 1.3 GB of memory")
     with pytest.raises(InputError, match=r"and there are 8\.0 GB: set BATCH_SIZE ="):
-        tell_memory(make_settings(BATCH_SIZE=4096), SMALL)
+        tell_memory(make_settings(BATCH_SIZE=4096), SMALL, False)
     monkeypatch.setattr(memory_needed, "find_available_memory", lambda: None)
-    tell_memory(make_settings(BATCH_SIZE=4096), SMALL)
+    tell_memory(make_settings(BATCH_SIZE=4096), SMALL, False)
     assert capsys.readouterr().out.endswith(" GB of memory.\n")
