@@ -33,6 +33,7 @@ class Phase(NamedTuple):
     cached_features: Any = None  # the function features for images that come again unchanged
     random_crops: bool = False  # whether augmentation shows random_crops of the images, too
     mixing: Any = None  # how images of a batch are mixed, a Mixing, or None: not at all
+    weight_decay: float = 0  # share of the rate by which a step shrinks the weights (AdamW)
     unlabeled_images: Any = ()  # uint8 (n, height, width, 3): those without a label that teach
 
 
@@ -85,7 +86,7 @@ def make_optimizer(phase, steps, strategy, mixed_precision=False):
     """Returns Adam whose learning rate falls to 0 along a cosine over the phase."""
     epochs = phase.last_epoch - phase.first_epoch
     schedule = keras.optimizers.schedules.CosineDecay(phase.learning_rate, epochs * steps)
-    optimizer = keras.optimizers.Adam(schedule)
+    optimizer = keras.optimizers.Adam(schedule, weight_decay=phase.weight_decay or None)
     if mixed_precision:  # small float16 gradients would vanish
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(phase.model.trainable_variables)

@@ -26,6 +26,9 @@ from segmentation.train.loop import Phase, choose_call, fit, temporary_dtype_pol
 from segmentation.train.mirrored import warn_of_left_right
 from segmentation.workers import is_chief
 
+# Where the encoder is frozen; where it is trained, shrinking its weights was not measured.
+WEIGHT_DECAY = 0.5
+
 
 def train(model, data, loss, settings, strategy):
     """Trains the model as the settings say and saves the best epoch as model.keras.
@@ -92,7 +95,7 @@ def plan_phases(model, data, settings, epochs_done):
         yield Phase(decoder, cached_features if comes_again else features,
                     settings.learning_rate, 0, epochs,
                     choose_fast_call(call_decoder, decoder, settings), cached_features,
-                    mixing=choose_mixing(data, settings),
+                    mixing=choose_mixing(data, settings), weight_decay=WEIGHT_DECAY,
                     unlabeled_images=data.get("unlabeled_images", ()))
     if epochs_done < all_epochs and settings.fine_tune_epochs:
         unfreeze(encoder, settings.fine_tune_from)
