@@ -1,13 +1,16 @@
 """The fast step computes what Keras computes: outputs, gradients, moving averages, updates."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from get_model import get_decoder
+from get_model import get_decoder, get_model
 from segmentation.train import fast_decoder
-from segmentation.train.fast_decoder import call_decoder, choose_training_dtype
+from segmentation.train.fast_decoder import call_decoder, call_unet, choose_training_dtype
+from segmentation.train.run import unfreeze
 
 SHAPES = [(None, 48, 64, 10), (None, 24, 32, 9), (None, 12, 16, 8), (None, 6, 8, 12),
           (None, 3, 4, 7)]
@@ -56,6 +59,24 @@ def test_same_logits_gradients_and_averages(decoder, batch):
     assert len(wanted) == len(found) == 1 + len(features) + len(decoder.variables)
     for one, other in zip(wanted, found):
         np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-5 * np.abs(one).max())
+
+
+@pytest.mark.parametrize("filters", DECODERS.values(), ids=DECODERS)
+def test_the_whole_network_trains_as_by_keras(filters):
+    keras.utils.set_random_seed(1)
+    model = get_model((64, 64), 3, None, filters)
+    unfreeze(model.get_layer("encoder"), "block_1_expand")
+    images = tf.constant(np.random.default_rng(1).uniform(0, 255, (2, 64, 64, 3)), tf.float32)
+    results = []
+    for call in (model, functools.partial(call_unet, model)):
+        with tf.GradientTape() as tape:
+            logits = call(images, training=True)
+            value = tf.reduce_mean(logits ** 2)
+        results.append([logits, *tape.gradient(value, model.trainable_variables)])
+    assert len(results[0]) > 1 + len(model.get_layer("decoder").trainable_variables)
+    for wanted, found in zip(*results, strict=True):
+        error = np.linalg.norm(np.subtract(found, wanted)) / np.linalg.norm(wanted)
+        assert error < 1e-3
 
 
 def test_bfloat16_differs_by_its_rounding(decoder):

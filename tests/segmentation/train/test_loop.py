@@ -1,4 +1,4 @@
-"""Tests of loop.py: a loss that is not finite, Ctrl-C, float16, the optimizer's variables."""
+"""Tests of loop.py: a loss that is not finite, Ctrl-C, float16, what the optimizer does."""
 
 import signal
 
@@ -97,3 +97,15 @@ def test_optimizer_variables_of_other_variables_is_a_sentence():
     for others in (arrays[:-1], [*arrays[:-1], np.zeros(9)]):
         with pytest.raises(InputError, match="set EPOCHS and FINE_TUNE_FROM as they were"):
             loop.assign_all(optimizer.variables, others)
+
+
+@pytest.mark.parametrize("weight_decay, share", [(0, 1), (0.5, 1 - 1e-2 * 0.5)])
+def test_weight_decay_shrinks_the_weights_by_its_share_of_the_learning_rate(weight_decay, share):
+    model = small_training.make_network()
+    phase = loop.Phase(model, None, 1e-2, 0, 4, weight_decay=weight_decay)
+    optimizer = loop.make_optimizer(phase, 5, tf.distribute.get_strategy())
+    before = [variable.numpy() for variable in model.trainable_variables]
+    optimizer.apply_gradients([(tf.zeros_like(variable), variable)
+                               for variable in model.trainable_variables])
+    for variable, value in zip(model.trainable_variables, before, strict=True):
+        np.testing.assert_allclose(variable.numpy(), value * share, rtol=1e-6)
