@@ -28,9 +28,7 @@ from sets import SETS, choose_set, float_features, load_set
 from device.model_info import IGNORED
 
 TUTORIAL_FILTERS = (512, 256, 128, 64)
-TUTORIAL_BATCH_SIZE = 8  # its 64 would be three steps an epoch of these sets
-NOT_VARIED = {"FLIP": None, "COLOR": 0, "MIX_CLASSES": 0, "PASTE_OBJECTS": False,
-              "BATCH_SIZE": TUTORIAL_BATCH_SIZE, "MIN_STEPS_PER_EPOCH": 20}
+NOT_VARIED = {"FLIP": None, "COLOR": 0, "MIX_CLASSES": 0, "PASTE_OBJECTS": False}
 WAYS = {
     "tutorial": {"DECODER_FILTERS": TUTORIAL_FILTERS, "LOSS": "cross-entropy",
                  "CLASS_WEIGHT_POWER": 0.0, **NOT_VARIED, "LEARNING_RATE": 1e-3},
@@ -107,7 +105,7 @@ def plain_epoch(model, data, settings):
 
     import main
 
-    training, validation = tutorial_streams(data)
+    training, validation = tutorial_streams(data, settings.batch_size)
     loss = main.make_loss("cross-entropy", np.ones(len(data["class_names"])),
                           IGNORED)
     mean_iou = keras.metrics.MeanIoU(len(data["class_names"]), ignore_class=IGNORED,
@@ -122,7 +120,7 @@ def plain_epoch(model, data, settings):
     return epoch
 
 
-def tutorial_streams(data):
+def tutorial_streams(data, batch_size):
     """Returns the tf.data streams of training and validation batches that the tutorial makes."""
     import keras
     import tensorflow as tf
@@ -145,9 +143,9 @@ def tutorial_streams(data):
         return both[..., :3], tf.cast(both[..., 3], tf.uint8)
 
     training = stream(data["images"], data["labels"]).cache().shuffle(1000).batch(
-        TUTORIAL_BATCH_SIZE).map(flip, 2).prefetch(2)
+        batch_size).map(flip, 2).prefetch(2)
     validation = stream(data["validation_images"], data["validation_labels"])
-    return training, validation.batch(TUTORIAL_BATCH_SIZE)
+    return training, validation.batch(batch_size)
 
 
 def our_epoch(model, data, settings):

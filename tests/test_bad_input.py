@@ -568,7 +568,7 @@ def test_a_single_pair_trains_where_others_validate(pairs, monkeypatch):
 
 def test_fewer_images_than_a_batch_are_noted(pairs, capsys):
     load_data()
-    assert ("Note: there are fewer training images (3) than BATCH_SIZE (4): each batch holds all "
+    assert ("Note: there are fewer training images (3) than BATCH_SIZE (8): each batch holds all "
             "of them.\n") in capsys.readouterr().out
 
 

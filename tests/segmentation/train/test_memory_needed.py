@@ -23,7 +23,7 @@ SMALL = {"class_names": ["a", "b", "c"], "validation_images": np.zeros((4, 1, 1,
 
 def make_settings(**constants):
     """Returns main.py's settings with these constants."""
-    settings, errors = read_settings({**vars(main), "BATCH_SIZE": 8, **constants})
+    settings, errors = read_settings({**vars(main), **constants})
     assert not errors
     return settings
 
