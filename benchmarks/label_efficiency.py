@@ -80,7 +80,7 @@ def draw(path, results):
                       label=WAYS[way])
         axis.set(title=name, xlabel="labeled images", ylabel="validation mean IoU")
         axis.grid(alpha=0.3)
-    axes[0].legend()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     figure.savefig(path, dpi=90)
 
 
