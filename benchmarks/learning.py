@@ -53,6 +53,7 @@ def train_one(name, way, seed, output, **constants):
     if way != "default":
         run.make_feature_function = float_features
         run.choose_training_dtype = lambda: "float32"
+        run.WEIGHT_DECAY = 0
     if way == "tutorial":
         get_model.DECODER_MOMENTUM = 0.99
     main.main()
