@@ -26,8 +26,8 @@ from segmentation.train.loop import Phase, choose_call, fit, temporary_dtype_pol
 from segmentation.train.mirrored import warn_of_left_right
 from segmentation.workers import is_chief
 
-# Of the decoder beside a frozen encoder (docs/training.md, fourth series of tries); where the encoder
-# is trained, too, shrinking its weights was not measured.
+# Of the decoder beside a frozen encoder (docs/training.md, the fourth series of tries). Where the
+# encoder is trained, too, shrinking its weights was not measured.
 WEIGHT_DECAY = 0.5
 
 
