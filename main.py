@@ -94,9 +94,9 @@ def dice_loss(labels, logits, class_weights, ignore_label=255):
         class_weights float (classes,), ignore_label an int or None.
     Returns: float32 scalar, 0 for a perfect prediction with any weights. Sums are in float32.
     """
-    logits = tf.cast(logits, tf.float32)
     truth, counted = _one_hot(labels, logits.shape[-1], ignore_label)
-    probability = tf.nn.softmax(logits) * counted[..., None]
+    # Not by softmax: so XLA computes it once for both losses.
+    probability = tf.exp(tf.nn.log_softmax(tf.cast(logits, tf.float32))) * counted[..., None]
     overlap, true_pixels, predicted_pixels = (
         sum_over_devices(tf.reduce_sum(value, (0, 1, 2)))
         for value in (truth * probability, truth, probability))
@@ -110,11 +110,13 @@ def cross_entropy_loss(labels, logits, class_weights, ignore_label=255):
 
     Arguments and result are those of dice_loss, but the result has no upper bound.
     """
-    logits = tf.cast(logits, tf.float32)
     truth, _ = _one_hot(labels, logits.shape[-1], ignore_label)
-    weighted = truth * tf.cast(class_weights, tf.float32)
-    loss = sum_over_devices(-tf.reduce_sum(weighted * tf.nn.log_softmax(logits)))
-    return tf.math.divide_no_nan(loss, sum_over_devices(tf.reduce_sum(weighted)))
+    log_probability = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+    weights = tf.cast(class_weights, tf.float32)
+    loss, true_pixels = (sum_over_devices(tf.reduce_sum(value, (0, 1, 2)))
+                         for value in (-truth * log_probability, truth))
+    return tf.math.divide_no_nan(tf.reduce_sum(weights * loss),
+                                 tf.reduce_sum(weights * true_pixels))
 
 
 def _one_hot(labels, num_classes, ignore_label):
@@ -123,8 +125,7 @@ def _one_hot(labels, num_classes, ignore_label):
     counted = labels < num_classes
     if ignore_label is not None:
         counted &= labels != ignore_label
-    counted = tf.cast(counted, tf.float32)
-    return tf.one_hot(labels, num_classes) * counted[..., None], counted
+    return tf.one_hot(tf.where(counted, labels, -1), num_classes), tf.cast(counted, tf.float32)
 
 
 def make_loss(name, class_weights, ignore_label):

@@ -161,6 +161,7 @@ def our_epoch(model, data, settings):
     from segmentation.data.augmentation import Augmentation
     from segmentation.data.batches import count_steps
     from segmentation.train import devices, loop, run
+    from segmentation.train.gradient import make_measure
 
     strategy = tf.distribute.get_strategy()
     options = {"augmentation": Augmentation(), "seed": 1, "repeats": 1,
@@ -168,8 +169,8 @@ def our_epoch(model, data, settings):
     phase = next(run.plan_phases(model, data, settings, 0))
     loss = main.make_loss(settings.loss, data["class_weights"], IGNORED)
     steps = count_steps(len(data["images"]), settings.batch_size, 1)
-    step = loop.make_step(strategy, phase, loop.make_optimizer(
-        phase, steps, strategy), loss, loop.choose_call(phase, strategy))
+    step = loop.make_step(strategy, phase, loop.make_optimizer(phase, steps, strategy),
+                          make_measure(loss, by_xla=True), loop.choose_call(phase, strategy))
     batches = devices.stream(strategy, data, settings.batch_size, features=phase.features,
                              epochs=range(1000), **options)
     predict = evaluate.make_predictor(loop.choose_call(phase, strategy), phase.cached_features)

@@ -28,6 +28,7 @@ import tensorflow as tf
 
 from get_model import get_model
 from segmentation.train.fast_decoder import call_decoder
+from segmentation.train.gradient import descend, make_measure
 from segmentation.train.loop import temporary_dtype_policy
 
 DECODERS = {"default": main.DECODER_FILTERS, "tutorial's": (512, 256, 128, 64)}
@@ -59,16 +60,16 @@ def make_way(filters, policy, dtype, by_xla):
     optimizer = keras.optimizers.Adam(main.LEARNING_RATE)
     optimizer.build(decoder.trainable_variables)
     loss = main.make_loss(main.LOSS, np.ones(CLASSES, np.float32), main.IGNORE_LABEL)
-    loss = tf.function(loss, jit_compile=by_xla)
+    measure = make_measure(loss, by_xla)
     features, labels = make_batch(decoder)
 
     @tf.function(autograph=False)
     def step(features, labels):
         """Trains one step, as loop.make_step does."""
         with tf.GradientTape() as tape:
-            value = loss(labels, call(features, training=True))
-        variables = decoder.trainable_variables
-        optimizer.apply_gradients(zip(tape.gradient(value, variables), variables))
+            logits = call(features, training=True)
+        value, gradient = measure(labels, logits)
+        descend(optimizer, decoder, tape, logits, gradient)
         return value
 
     def run():

@@ -15,6 +15,7 @@ from device.progress import Progress
 from segmentation.data.batches import count_steps, epoch_order
 from segmentation.data.mixing import mix_classes
 from segmentation.train.devices import stream, synchronize
+from segmentation.train.gradient import descend, make_measure
 from segmentation.train.interrupt import catch_interrupt
 from segmentation.train.unlabeled import make_teacher, make_unlabeled_step
 
@@ -37,19 +38,17 @@ class Phase(NamedTuple):
     unlabeled_images: Any = ()  # uint8 (n, height, width, 3): those without a label that teach
 
 
-def make_step(strategy, phase, optimizer, loss, call, signature=None, seed=0):
+def make_step(strategy, phase, optimizer, measure, call, signature=None, seed=0):
     """Returns a function (inputs, label) -> loss of the whole batch, which also trains the model.
 
-    Args: call, a function (inputs, training) -> logits that runs the model; loss, a function
-        (labels, logits) -> scalar that sums over devices (sum_over_devices): each device has the
-        whole loss, and its part of the gradient; signature, TensorSpecs of inputs and label, so
+    Args: measure, of make_measure, whose loss sums over devices (sum_over_devices): each device has
+        the whole loss, and its part of the gradient; call, a function (inputs, training) -> logits
+        that runs the model; signature, TensorSpecs of inputs and label, so
         that a smaller last batch is no reason to build the graph again; seed of the mixing, which
         depends on it and the optimizer's number of the step alone, so that a resumed run goes on
         as one that was not interrupted.
     """
     devices = strategy.num_replicas_in_sync
-    if devices == 1:  # XLA fuses its many small operations; it can't sum over devices
-        loss = tf.function(loss, jit_compile=True)
 
     def train(inputs, label):
         """Runs one step on one device."""
@@ -57,11 +56,10 @@ def make_step(strategy, phase, optimizer, loss, call, signature=None, seed=0):
             number = tf.cast(optimizer.iterations, tf.int32)
             inputs, label = mix_classes(inputs, label, inputs, label, (seed, number), phase.mixing)
         with tf.GradientTape() as tape:
-            value = loss(label, call(inputs, training=True))
-            # The gradient of a sum over devices adds up all of theirs, and so does the optimizer.
-            scaled = optimizer.scale_loss(value / devices)
-        variables = phase.model.trainable_variables
-        optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables))
+            logits = call(inputs, training=True)
+        value, gradient = measure(label, logits)
+        # The gradient of a sum over devices adds up all of theirs, and so does the optimizer.
+        descend(optimizer, phase.model, tape, logits, gradient / devices)
         return value
 
     # No Python control flow depends on a tensor, so autograph would only cost time.
@@ -137,10 +135,11 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
                          random_crops=phase.random_crops, **options)
         is_alone = strategy.num_replicas_in_sync == 1
         call = choose_call(phase, strategy)
-        step = make_step(strategy, phase, optimizer, loss, call,
+        measure = make_measure(loss, by_xla=is_alone)
+        step = make_step(strategy, phase, optimizer, measure, call,
                          batches.element_spec if is_alone else None, options["seed"])
         if teacher:
-            step = make_unlabeled_step(step, phase, call, teacher, optimizer, loss, batch_size,
+            step = make_unlabeled_step(step, phase, call, teacher, optimizer, measure, batch_size,
                                        (phase.last_epoch - phase.first_epoch) * steps, options)
         not_finite = functools.partial(describe_not_finite, data, batch_size, options)
         tell_time_left = make_time_teller(len(epochs) * steps, phase.last_epoch)

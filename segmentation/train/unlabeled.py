@@ -20,6 +20,7 @@ from device.model_info import IGNORED
 from segmentation.data.batches import count_steps, epoch_order
 from segmentation.data.mixing import mix_classes
 from segmentation.train.fast_decoder import call_decoder
+from segmentation.train.gradient import descend
 
 START = 0.2  # share of the steps after which images without a label teach: the teacher sees by then
 SURE = 0.9  # what the teacher gives a class; see predict_sure
@@ -34,16 +35,16 @@ def make_teacher(decoder):
     return teacher
 
 
-def make_unlabeled_step(labeled_step, phase, call, teacher, optimizer, loss, batch_size, steps,
+def make_unlabeled_step(labeled_step, phase, call, teacher, optimizer, measure, batch_size, steps,
                         options):
     """Returns a function (inputs, label) -> loss that trains with images without a label, too.
 
     Which ones, and what is left out of them, depends on the seed and the optimizer's number of the
     step alone, so that a resumed run goes on as one that was not interrupted.
     Args: labeled_step, what loop.make_step returns, which is all there is up to START; phase, a
-        loop.Phase whose model is the decoder, with unlabeled_images; call, optimizer and loss as
-        for loop.make_step; teacher, of make_teacher; steps of the whole phase; options of the
-        stream: augmentation and seed.
+        loop.Phase whose model is the decoder, with unlabeled_images; call and optimizer as for
+        loop.make_step; measure, of make_measure; teacher, of make_teacher; steps of the whole
+        phase; options of the stream: augmentation and seed.
     """
     decoder, seed, augmentation = phase.model, options["seed"], options["augmentation"]
     read = make_reader(phase.unlabeled_images, batch_size, seed, augmentation and augmentation.flip)
@@ -58,11 +59,10 @@ def make_unlabeled_step(labeled_step, phase, call, teacher, optimizer, loss, bat
         seen = drop_channels(unlabeled, tf.stack([seed, number]))
         with tf.GradientTape() as tape:
             logits = call([tf.concat(pair, 0) for pair in zip(inputs, seen)], training=True)
-            count = tf.shape(label)[0]
-            value = loss(label, logits[:count])
-            scaled = optimizer.scale_loss(value + loss(pseudo_label, logits[count:]))
-        variables = decoder.trainable_variables
-        optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables))
+        count = tf.shape(label)[0]
+        value, gradient = measure(label, logits[:count])
+        _, pseudo_gradient = measure(pseudo_label, logits[count:])
+        descend(optimizer, decoder, tape, logits, tf.concat([gradient, pseudo_gradient], 0))
         return value
 
     follow = tf.function(functools.partial(move_towards, teacher, decoder), autograph=False)
