@@ -24,6 +24,7 @@ from segmentation.train.checkpoint import load_checkpoint, save_checkpoint
 from segmentation.train.fast_decoder import call_decoder, call_unet, choose_training_dtype
 from segmentation.train.loop import Phase, choose_call, fit, temporary_dtype_policy
 from segmentation.train.mirrored import warn_of_left_right
+from segmentation.train.unlabeled import RATE_SHARE, count_labeled
 from segmentation.workers import is_chief
 
 # Of the decoder beside a frozen encoder (docs/training.md, the fourth series of tries). Where the
@@ -60,9 +61,11 @@ def train(model, data, loss, settings, strategy):
         if best_weights and record["epochs"] == phase.first_epoch > 0:
             model.set_weights(best_weights)  # fine-tuning starts from the best epoch
         predict = make_predictor(choose_call(phase, strategy), phase.cached_features)
+        unlabeled_count = len(phase.unlabeled_images)
+        batch_size = count_labeled(settings.batch_size) if unlabeled_count else settings.batch_size
         is_interrupted = fit(
-            phase, strategy, loss, data, settings.batch_size,
-            {**options, "repeats": count_repeats(data, settings, len(phase.unlabeled_images))},
+            phase, strategy, loss, data, batch_size,
+            {**options, "repeats": count_repeats(data, settings, batch_size, unlabeled_count)},
             make_epoch_end(model, predict, data, settings, record, best_weights),
             record["epochs"], optimizer_variables, settings.mixed_precision)
         if record["best"] is None:
@@ -93,11 +96,12 @@ def plan_phases(model, data, settings, epochs_done):
         # Of flipped and turned images a few versions come again and again: they are cached, too.
         comes_again = (not settings.color and "read_crops" not in data
                        and not count_pasted_classes(data, settings))
-        yield Phase(decoder, cached_features if comes_again else features,
-                    settings.learning_rate, 0, epochs,
+        unlabeled_images = data.get("unlabeled_images", ())
+        rate = settings.learning_rate * (RATE_SHARE if len(unlabeled_images) else 1)
+        yield Phase(decoder, cached_features if comes_again else features, rate, 0, epochs,
                     choose_fast_call(call_decoder, decoder, settings), cached_features,
                     mixing=choose_mixing(data, settings), weight_decay=WEIGHT_DECAY,
-                    unlabeled_images=data.get("unlabeled_images", ()))
+                    unlabeled_images=unlabeled_images)
     if epochs_done < all_epochs and settings.fine_tune_epochs:
         unfreeze(encoder, settings.fine_tune_from)
         yield Phase(model, None, settings.fine_tune_learning_rate, epochs, all_epochs,
@@ -153,7 +157,7 @@ def choose_augmentation(settings):
     return augmentation if any(augmentation) else None
 
 
-def count_repeats(data, settings, unlabeled_count=0):
+def count_repeats(data, settings, batch_size, unlabeled_count=0):
     """Returns how often an epoch goes through the images.
 
     Few images are repeated for MIN_STEPS_PER_EPOCH batches, large pictures for their several crops,
@@ -162,7 +166,7 @@ def count_repeats(data, settings, unlabeled_count=0):
     """
     count = len(data["images"])
     return max(data.get("crops_per_picture", 1),
-               round(settings.min_steps_per_epoch * settings.batch_size / count),
+               round(settings.min_steps_per_epoch * batch_size / count),
                round(1 + unlabeled_count / count))
 
 

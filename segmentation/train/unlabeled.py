@@ -26,6 +26,16 @@ START = 0.2  # share of the steps after which images without a label teach: the 
 SURE = 0.9  # what the teacher gives a class; see predict_sure
 DROPPED_CHANNELS = 0.3  # share of each feature map's channels that are left out
 TEACHER_MEMORY = 0.99  # share of the moving average that a step keeps
+PER_LABELED = 2  # images without a label that a step has for each one with a label
+RATE_SHARE = 2 / 3  # of LEARNING_RATE, for the smaller batches of count_labeled
+
+
+def count_labeled(batch_size):
+    """Returns how many images with a label a step has: half of BATCH_SIZE.
+
+    So there are more steps in an epoch, which teach more (docs/training.md).
+    """
+    return max(1, batch_size // 2)
 
 
 def make_teacher(decoder):
@@ -47,7 +57,8 @@ def make_unlabeled_step(labeled_step, phase, call, teacher, optimizer, measure, 
         phase; options of the stream: augmentation and seed.
     """
     decoder, seed, augmentation = phase.model, options["seed"], options["augmentation"]
-    read = make_reader(phase.unlabeled_images, batch_size, seed, augmentation and augmentation.flip)
+    read = make_reader(phase.unlabeled_images, PER_LABELED * batch_size, seed,
+                       augmentation and augmentation.flip)
 
     @tf.function(autograph=False, reduce_retracing=True)
     def train(inputs, label, unlabeled, number):

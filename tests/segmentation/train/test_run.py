@@ -120,12 +120,12 @@ def test_augmentation_is_what_the_constants_say():
 
 def test_few_images_are_gone_through_several_times():
     settings, _ = read_settings({**vars(main), "MIN_STEPS_PER_EPOCH": 20, "BATCH_SIZE": 8})
-    repeats = [run.count_repeats({"images": np.empty(count)}, settings)
+    repeats = [run.count_repeats({"images": np.empty(count)}, settings, 8)
                for count in (1, 20, 168, 20_000)]
     assert repeats == [160, 8, 1, 1]
-    assert run.count_repeats({"images": np.empty(168), "crops_per_picture": 4}, settings) == 4
+    assert run.count_repeats({"images": np.empty(168), "crops_per_picture": 4}, settings, 8) == 4
     # As many batches as 360 images with a label have:
-    assert run.count_repeats({"images": np.empty(20)}, settings, 347) == 18
+    assert run.count_repeats({"images": np.empty(20)}, settings, 4, 347) == 18
 
 
 @pytest.mark.parametrize("wanted, counts, expected", [
