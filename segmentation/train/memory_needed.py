@@ -55,7 +55,7 @@ def estimate_memory(settings, data=None):
         of_pixel += ENCODER_BYTES * encoder
     elif settings.fine_tune_epochs:
         of_pixel += FINE_TUNED_BYTES * encoder
-    elif settings.unlabeled:  # as many images without a label in each step
+    elif settings.unlabeled:  # a batch without a label, half a one with, and what the teacher sees
         of_pixel = 2 * of_pixel + (FEATURE_BYTES + UNLABELED_BYTES) * features
     else:
         of_pixel += FEATURE_BYTES * features

@@ -55,12 +55,12 @@ def test_the_estimate_is_near_what_was_measured(megabytes, num_classes, constant
 
 
 def test_images_without_a_label_count_as_a_second_batch():
-    """Measured with 10 training, 2 validation and 8 unlabeled pictures: 2,201 MB."""
+    """Measured with 10 training, 2 validation and 8 unlabeled pictures: 2,217 MB."""
     settings = make_settings(IMAGE_SIZE=(256, 320), UNLABELED=True)
     data = {"class_names": SMALL["class_names"], "images": SMALL["images"][:10],
             "validation_images": SMALL["validation_images"][:2],
             "unlabeled_images": SMALL["images"][:8]}
-    assert abs(estimate_memory(settings, data) / 2201e6 - 1) < 0.05
+    assert abs(estimate_memory(settings, data) / 2217e6 - 1) < 0.05
 
 
 def test_what_is_kept_counts_once_and_no_more_than_the_limit():
