@@ -39,6 +39,10 @@ def test_whole_channels_are_left_out_and_the_others_make_up_for_them():
     assert (large == again.numpy()).all() and (large != other.numpy()).any()
 
 
+def test_half_of_a_batch_has_a_label():
+    assert [unlabeled.count_labeled(size) for size in (8, 5, 1)] == [4, 2, 1]
+
+
 def make_data():
     """Ten images with labels, and ten without: bright pixels are class 1."""
     images = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), np.uint8)
