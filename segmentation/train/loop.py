@@ -43,10 +43,10 @@ def make_step(strategy, phase, optimizer, measure, call, signature=None, seed=0)
 
     Args: measure, of make_measure, whose loss sums over devices (sum_over_devices): each device has
         the whole loss, and its part of the gradient; call, a function (inputs, training) -> logits
-        that runs the model; signature, TensorSpecs of inputs and label, so
-        that a smaller last batch is no reason to build the graph again; seed of the mixing, which
-        depends on it and the optimizer's number of the step alone, so that a resumed run goes on
-        as one that was not interrupted.
+        that runs the model; signature, TensorSpecs of inputs and label, so that a smaller last
+        batch is no reason to build the graph again; seed of the mixing, which depends on it and the
+        optimizer's number of the step alone, so that a resumed run goes on as one that was not
+        interrupted.
     """
     devices = strategy.num_replicas_in_sync
 

@@ -51,21 +51,15 @@ def train(model, data, loss, settings, strategy):
         optimizer_variables = resume(model, record, best_weights, settings)
     options = {"augmentation": choose_augmentation(settings), "seed": settings.seed,
                "pasted_classes": count_pasted_classes(data, settings)}
-    warn_of_left_right(data["class_names"], settings.flip)
-    if "unlabeled_images" in data:
-        check_unlabeled(data, model, strategy)
-    if settings.paste_objects:
-        tell_pasting(data["class_names"][0], options["pasted_classes"] > 0)
+    check_options(model, data, settings, strategy)
     is_interrupted = False
     for phase in plan_phases(model, data, settings, record["epochs"]):
         if best_weights and record["epochs"] == phase.first_epoch > 0:
             model.set_weights(best_weights)  # fine-tuning starts from the best epoch
         predict = make_predictor(choose_call(phase, strategy), phase.cached_features)
-        unlabeled_count = len(phase.unlabeled_images)
-        batch_size = count_labeled(settings.batch_size) if unlabeled_count else settings.batch_size
+        batch_size, repeats = plan_batches(phase, data, settings)
         is_interrupted = fit(
-            phase, strategy, loss, data, batch_size,
-            {**options, "repeats": count_repeats(data, settings, batch_size, unlabeled_count)},
+            phase, strategy, loss, data, batch_size, {**options, "repeats": repeats},
             make_epoch_end(model, predict, data, settings, record, best_weights),
             record["epochs"], optimizer_variables, settings.mixed_precision)
         if record["best"] is None:
@@ -114,6 +108,18 @@ def choose_fast_call(call, model, settings):
         call, model, training_dtype=choose_training_dtype())
 
 
+def check_options(model, data, settings, strategy):
+    """Prints what FLIP, UNLABELED and PASTE_OBJECTS do with these images.
+
+    Raises: InputError as check_unlabeled does.
+    """
+    warn_of_left_right(data["class_names"], settings.flip)
+    if "unlabeled_images" in data:
+        check_unlabeled(data, model, strategy)
+    if settings.paste_objects:
+        tell_pasting(data["class_names"][0], count_pasted_classes(data, settings) > 0)
+
+
 def check_unlabeled(data, model, strategy):
     """Prints how many images without a label teach, or why they do not.
 
@@ -155,6 +161,13 @@ def choose_augmentation(settings):
     """Returns the Augmentation that the settings say, or None where they vary nothing."""
     augmentation = Augmentation(settings.flip, settings.rotate, settings.color)
     return augmentation if any(augmentation) else None
+
+
+def plan_batches(phase, data, settings):
+    """Returns how many images with a label a step has, and how often an epoch goes through them."""
+    count = len(phase.unlabeled_images)
+    batch_size = count_labeled(settings.batch_size) if count else settings.batch_size
+    return batch_size, count_repeats(data, settings, batch_size, count)
 
 
 def count_repeats(data, settings, batch_size, unlabeled_count=0):

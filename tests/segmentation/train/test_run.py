@@ -128,6 +128,13 @@ def test_few_images_are_gone_through_several_times():
     assert run.count_repeats({"images": np.empty(20)}, settings, 4, 347) == 18
 
 
+def test_with_unlabeled_images_half_of_a_batch_has_a_label():
+    settings, _ = read_settings({**vars(main), "MIN_STEPS_PER_EPOCH": 20, "BATCH_SIZE": 8})
+    data = {"images": np.empty(20)}
+    phases = [SimpleNamespace(unlabeled_images=np.empty(count)) for count in (0, 347)]
+    assert [run.plan_batches(phase, data, settings) for phase in phases] == [(8, 8), (4, 18)]
+
+
 @pytest.mark.parametrize("wanted, counts, expected", [
     (True, [91, 5, 4], 3), (True, [50, 25, 25], 0), (False, [91, 5, 4], 0)])
 def test_objects_are_pasted_where_the_background_is_large(wanted, counts, expected):
