@@ -45,14 +45,17 @@ ANSWER = "seconds: "
 
 def train_one(name, way, seed, output, **constants):
     """Trains one set in one way with one seed, in this process; further constants by name."""
+    import keras
+
     import get_model
     import main
-    from segmentation.train import run
+    from segmentation.train import loop, run
 
     choose_set(name, output, SEED=seed, MEMORY_LIMIT_GB=8, **WAYS[way], **constants)
     if way != "default":
         run.make_feature_function = float_features
         run.choose_training_dtype = lambda: "float32"
+        loop.ConvolutionMuon = keras.optimizers.Adam
         run.WEIGHT_DECAY = 0
     if way == "tutorial":
         get_model.DECODER_MOMENTUM = 0.99

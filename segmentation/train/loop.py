@@ -17,6 +17,7 @@ from segmentation.data.mixing import mix_classes
 from segmentation.train.devices import stream, synchronize
 from segmentation.train.gradient import descend, make_measure
 from segmentation.train.interrupt import catch_interrupt
+from segmentation.train.muon import ConvolutionMuon
 from segmentation.train.unlabeled import make_teacher, make_unlabeled_step
 
 TIMED_SECONDS = 5  # after which the rest of the training is estimated
@@ -81,10 +82,10 @@ def choose_call(phase, strategy):
 
 
 def make_optimizer(phase, steps, strategy, mixed_precision=False):
-    """Returns Adam whose learning rate falls to 0 along a cosine over the phase."""
+    """Returns Muon whose learning rate falls to 0 along a cosine over the phase."""
     epochs = phase.last_epoch - phase.first_epoch
     schedule = keras.optimizers.schedules.CosineDecay(phase.learning_rate, epochs * steps)
-    optimizer = keras.optimizers.Adam(schedule, weight_decay=phase.weight_decay or None)
+    optimizer = ConvolutionMuon(schedule, weight_decay=phase.weight_decay or None)
     if mixed_precision:  # small float16 gradients would vanish
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(phase.model.trainable_variables)

@@ -71,7 +71,7 @@ def run(folder, way):
             os.kill(os.getpid(), signal.SIGKILL)
         return False
 
-    loop.fit(loop.Phase(model, None, 1e-2, 0, EPOCHS), strategy,
+    loop.fit(loop.Phase(model, None, 5e-2, 0, EPOCHS, weight_decay=0.5), strategy,
               main.make_loss("dice+cross-entropy", [1.0, 3.0], 255), data, BATCH_SIZE,
               {"augmentation": Augmentation(), "seed": 1, "repeats": 1}, finish)
     np.savez(folder / "weights.npz", *model.get_weights())
