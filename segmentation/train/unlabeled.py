@@ -28,7 +28,7 @@ SURE = 0.9  # what the teacher gives a class; see predict_sure
 DROPPED_CHANNELS = 0.3  # share of each feature map's channels that are left out
 TEACHER_MEMORY = 0.99  # share of the moving average that a step keeps
 PER_LABELED = 2  # images without a label that a step has for each one with a label
-RATE_SHARE = 2 / 3  # of LEARNING_RATE, for the smaller batches of count_labeled
+RATE_SHARE = 1 / 5  # of LEARNING_RATE: with few labels a high rate learns them by heart
 
 
 def count_labeled(batch_size):
