@@ -2,48 +2,59 @@
 
 Adam scales each number of a gradient by itself; Muon changes a matrix in all its directions by the
 same amount (Jordan et al. 2024, Muon: An optimizer for hidden layers), so what few pixels ask for
-is not drowned by what most do. What it gains stands in docs/training.md.
+is not drowned by what most do. Keras' own Muon leaves convolutions to Adam. What it gains stands in
+docs/training.md.
 """
 
 import keras
 import tensorflow as tf
 
 LAST_LAYER = "logits"
+MOMENTUM = 0.95  # as in Keras' Muon, like the numbers below
+STEP = 0.2  # root mean square of a step, in learning rates: about Adam's (Liu et al. 2025, Muon is
+# scalable for LLM training)
+ITERATIONS = 5  # of Newton-Schulz
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
-class ConvolutionMuon(keras.optimizers.Muon):
-    """Keras' Muon, which takes matrices, for the kernels of convolutions.
+class ConvolutionMuon(keras.optimizers.Adam):
+    """Changes kernels of convolutions by Muon, and all other variables as Adam does.
 
-    All other variables, the kernel of the last layer, and those of depthwise convolutions, which
-    are no matrices, are changed by Adam at the same rate. A step of Muon is as large as Adam's:
-    its root mean square is about 0.2 of the rate (Liu et al. 2025, Muon is scalable for LLM
-    training).
+    Adam's are the kernel of the last layer, too, and those of depthwise convolutions, which are no
+    matrices. The momentum of Muon stands in the place of Adam's.
     """
 
-    def _should_use_adamw(self, variable):
-        """Whether Adam changes a variable."""
-        return (len(variable.shape) != 4 or variable.shape[-1] == 1
-                or f"{LAST_LAYER}/" in variable.path)
+    def build(self, variables):
+        """Makes the optimizer's own variables, and notes which of the model's are matrices."""
+        super().build(variables)
+        self.is_matrix = [len(variable.shape) == 4 and variable.shape[-1] > 1
+                          and f"{LAST_LAYER}/" not in variable.path for variable in variables]
 
-    def _apply_weight_decay(self, variables):
-        """Shrinks all variables alike, as Keras' other optimizers do, on several devices, too."""
-        super(keras.optimizers.Muon, self)._apply_weight_decay(variables)
+    def update_step(self, gradient, variable, learning_rate):
+        """Changes a variable by its gradient."""
+        number = self._get_variable_index(variable)
+        if not self.is_matrix[number]:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        momentum = self._momentums[number]
+        self.assign(momentum, MOMENTUM * momentum + gradient)
+        step = orthogonalize_kernel(gradient + MOMENTUM * momentum)
+        self.assign_sub(variable, learning_rate * STEP * step)
 
-    def zeropower_via_newtonschulz5(self, x, steps):
-        """Returns about the nearest orthogonal matrix to a kernel, in the kernel's shape.
 
-        As a matrix a kernel has the larger side of its channels, times its taps, as rows, and the
-        smaller one as columns: so the products are small.
-        """
-        order = (0, 1, 2, 3) if x.shape[2] >= x.shape[3] else (0, 1, 3, 2)
-        kernel = tf.transpose(x, order)
-        matrix = orthogonalize(tf.reshape(kernel, (-1, kernel.shape[3])), steps,
-                               (self.muon_a, self.muon_b, self.muon_c))
-        return tf.transpose(tf.reshape(matrix, kernel.shape), order)
+def orthogonalize_kernel(kernel):
+    """Returns about the nearest orthogonal matrix to a kernel, scaled to a mean square of about 1.
 
-    def lr_adjust(self, x):
-        """Scales an orthogonal kernel so that its root mean square is about rms_rate."""
-        return x * self.rms_rate * (x.shape.num_elements() / min(x.shape[2:])) ** 0.5
+    As a matrix a kernel has the larger side of its channels, times its taps, as rows, and the
+    smaller one as columns: so the products are small.
+    Args: kernel float32 (height, width, channels, channels).
+    Returns: float32 of the same shape.
+    """
+    order = (0, 1, 2, 3) if kernel.shape[2] >= kernel.shape[3] else (0, 1, 3, 2)
+    turned = tf.transpose(kernel, order)
+    matrix = tf.reshape(turned, (-1, turned.shape[3]))
+    result = orthogonalize(matrix, ITERATIONS, COEFFICIENTS) * matrix.shape[0] ** 0.5
+    return tf.transpose(tf.reshape(result, turned.shape), order)
 
 
 def orthogonalize(matrix, steps, coefficients):
