@@ -1,9 +1,8 @@
 """Muon, the optimizer, for the kernels of convolutions.
 
 Adam scales each number of a gradient by itself; Muon changes a matrix in all its directions by the
-same amount (Jordan et al. 2024, Muon: An optimizer for hidden layers), so what few pixels ask for
-is not drowned by what most do. Keras' own Muon leaves convolutions to Adam. What it gains stands in
-docs/training.md.
+same amount (Jordan et al. 2024, Muon: An optimizer for hidden layers). Keras' own Muon leaves
+convolutions to Adam. What it gains stands in docs/training.md.
 """
 
 import keras

@@ -27,8 +27,8 @@ from segmentation.train.mirrored import warn_of_left_right
 from segmentation.train.unlabeled import RATE_SHARE, count_labeled
 from segmentation.workers import is_chief
 
-# Of the decoder beside a frozen encoder (docs/training.md, the fourth series of tries). Where the
-# encoder is trained, too, shrinking its weights was not measured.
+# Of the decoder beside a frozen encoder (docs/training.md, The optimizer). Where the encoder is
+# trained, too, shrinking its weights was not measured.
 WEIGHT_DECAY = 0.5
 
 

@@ -34,7 +34,7 @@ RATE_SHARE = 1 / 5  # of LEARNING_RATE: with few labels a high rate learns them 
 def count_labeled(batch_size):
     """Returns how many images with a label a step has: half of BATCH_SIZE.
 
-    So there are more steps in an epoch, which teach more (docs/training.md).
+    So there are more steps in an epoch, which teach more (docs/benchmarks.md, by Adam).
     """
     return max(1, batch_size // 2)
 
