@@ -60,27 +60,16 @@ def make_dataset(images, labels, batch_size, augmentation=None, shuffle=False, s
         one_image = images[:1]
     else:
         one_image, _ = read_crops([0], draw_crop_numbers(len(images) * repeats, seed, 0)[:1])
-    image_size = one_image.shape[1:3]
     mirrors = augmentation is not None and augmentation.flip is not None
     fetch = make_fetch(images, labels, batch_size, shuffle, seed, epochs, repeats, replicas,
                        pasted_classes, mirrors, read_crops)
-
-    def decode(number):
-        """Returns images and labels of a batch by its number, augmented if asked for."""
-        image, label, random_numbers = tf.numpy_function(
-            fetch, [number], (tf.uint8, tf.uint8, tf.float32), stateful=False)
-        image = tf.cast(tf.ensure_shape(image, (None, *image_size, 3)), tf.float32)
-        label = tf.ensure_shape(label, (None, *image_size))
-        if augmentation is None:
-            return image, label
-        random_numbers = tf.ensure_shape(random_numbers, (None, RANDOM_NUMBERS))
-        return augment_batch(image, label, random_numbers, augmentation, random_crops)
 
     # Not from_generator: TensorFlow 2.21 then lets malloc give memory back at once
     # (M_TRIM_THRESHOLD), and every step spends a third of its time on getting it again.
     first, last, _ = replicas
     steps = count_steps(len(images), batch_size, repeats)
     numbers = tf.data.Dataset.range(len(epochs) * steps * (last - first))
+    decode = _decode_by(fetch, one_image.shape[1:3], augmentation, random_crops)
     dataset = numbers.map(decode, num_parallel_calls=2)
     if features is not None:
         dataset = dataset.map(_encode_by(features, one_image), num_parallel_calls=2)
@@ -121,6 +110,21 @@ def make_fetch(images, labels, batch_size, shuffle, seed, epochs, repeats, repli
         return image, label, random_numbers
 
     return fetch
+
+
+def _decode_by(fetch, image_size, augmentation, random_crops):
+    def decode(number):
+        """Returns images and labels of a batch by its number, augmented if asked for."""
+        image, label, random_numbers = tf.numpy_function(
+            fetch, [number], (tf.uint8, tf.uint8, tf.float32), stateful=False)
+        image = tf.cast(tf.ensure_shape(image, (None, *image_size, 3)), tf.float32)
+        label = tf.ensure_shape(label, (None, *image_size))
+        if augmentation is None:
+            return image, label
+        random_numbers = tf.ensure_shape(random_numbers, (None, RANDOM_NUMBERS))
+        return augment_batch(image, label, random_numbers, augmentation, random_crops)
+
+    return decode
 
 
 def _encode_by(features, one_image):
