@@ -36,6 +36,7 @@ class Phase(NamedTuple):
     random_crops: bool = False  # whether augmentation shows random_crops of the images, too
     mixing: Any = None  # how images of a batch are mixed, a Mixing, or None: not at all
     weight_decay: float = 0  # share of the rate by which a step shrinks the weights (AdamW)
+    encoder_rate: float | None = None  # the pretrained encoder's, by Adam, where it is trained
     unlabeled_images: Any = ()  # uint8 (n, height, width, 3): those without a label that teach
 
 
@@ -85,7 +86,9 @@ def make_optimizer(phase, steps, strategy, mixed_precision=False):
     """Returns Muon whose learning rate falls to 0 along a cosine over the phase."""
     epochs = phase.last_epoch - phase.first_epoch
     schedule = keras.optimizers.schedules.CosineDecay(phase.learning_rate, epochs * steps)
-    optimizer = ConvolutionMuon(schedule, weight_decay=phase.weight_decay or None)
+    encoder = phase.model.get_layer("encoder").trainable_variables if phase.encoder_rate else []
+    optimizer = ConvolutionMuon(schedule, phase.weight_decay or None, encoder,
+                                (phase.encoder_rate or 0) / phase.learning_rate)
     if mixed_precision:  # small float16 gradients would vanish
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(phase.model.trainable_variables)

@@ -20,20 +20,32 @@ class ConvolutionMuon(keras.optimizers.Adam):
     """Changes kernels of convolutions by Muon, and all other variables as Adam does.
 
     Adam's are the kernel of the last layer, too, and those of depthwise convolutions, which are no
-    matrices. The momentum of Muon stands in the place of Adam's.
+    matrices. The momentum of Muon stands in the place of Adam's. Pretrained variables are changed
+    by Adam at a share of the rate, and do not shrink by weight decay.
     """
+
+    def __init__(self, learning_rate, weight_decay=None, pretrained=(), pretrained_share=1):
+        """Args: learning_rate, a number or schedule; pretrained, list of the variables."""
+        super().__init__(learning_rate, weight_decay=weight_decay)
+        self.pretrained_paths = {variable.path for variable in pretrained}
+        self.pretrained_share = pretrained_share
+        if pretrained:
+            self.exclude_from_weight_decay(var_list=pretrained)
 
     def build(self, variables):
         """Makes the optimizer's own variables, and notes which of the model's are matrices."""
         super().build(variables)
+        self.rate_shares = [self.pretrained_share if variable.path in self.pretrained_paths else 1
+                            for variable in variables]
         self.is_matrix = [len(variable.shape) == 4 and variable.shape[-1] > 1
+                          and variable.path not in self.pretrained_paths
                           and f"{LAST_LAYER}/" not in variable.path for variable in variables]
 
     def update_step(self, gradient, variable, learning_rate):
         """Changes a variable by its gradient."""
         number = self._get_variable_index(variable)
         if not self.is_matrix[number]:
-            super().update_step(gradient, variable, learning_rate)
+            super().update_step(gradient, variable, learning_rate * self.rate_shares[number])
             return
         momentum = self._momentums[number]
         self.assign(momentum, MOMENTUM * momentum + gradient)

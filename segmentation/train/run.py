@@ -27,8 +27,8 @@ from segmentation.train.mirrored import warn_of_left_right
 from segmentation.train.unlabeled import RATE_SHARE, count_labeled
 from segmentation.workers import is_chief
 
-# Of the decoder beside a frozen encoder (docs/training.md, The optimizer). Where the encoder is
-# trained, too, shrinking its weights was not measured.
+# Of the decoder, where the encoder is pretrained (docs/training.md, The optimizer). Where it has
+# random weights, shrinking them was not measured.
 WEIGHT_DECAY = 0.5
 
 
@@ -98,8 +98,9 @@ def plan_phases(model, data, settings, epochs_done):
                     unlabeled_images=unlabeled_images)
     if epochs_done < all_epochs and settings.fine_tune_epochs:
         unfreeze(encoder, settings.fine_tune_from)
-        yield Phase(model, None, settings.fine_tune_learning_rate, epochs, all_epochs,
-                    choose_fast_call(call_unet, model, settings), random_crops=True)
+        yield Phase(model, None, settings.learning_rate, epochs, all_epochs,
+                    choose_fast_call(call_unet, model, settings), random_crops=True,
+                    weight_decay=WEIGHT_DECAY, encoder_rate=settings.fine_tune_learning_rate)
 
 
 def choose_fast_call(call, model, settings):

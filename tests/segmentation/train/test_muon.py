@@ -81,3 +81,20 @@ def test_a_kernel_with_more_outputs_than_inputs_is_the_other_way_round():
         orthogonalize_kernel(tf.transpose(kernel, (0, 1, 3, 2))), atol=1e-5)
     rows = tf.reshape(tf.transpose(result, (2, 0, 1, 3)), (3, -1))  # of one input each
     np.testing.assert_allclose(np.linalg.svd(rows / 20**0.5, compute_uv=False), 1, atol=0.35)
+
+
+def test_pretrained_variables_are_changed_by_adam_at_their_share_and_do_not_shrink():
+    model = make_layers()
+    pretrained = [variable for layer in model.layers[:2] for variable in layer.trainable_variables]
+    gradients = [tf.random.stateless_normal(variable.shape, (number, 1))
+                 for number, variable in enumerate(model.trainable_variables)]
+    start, results = model.get_weights(), []
+    for optimizer in (ConvolutionMuon(1e-2, 0.5, pretrained, 0.1), keras.optimizers.Adam(1e-3),
+                      ConvolutionMuon(1e-2, 0.5)):
+        model.set_weights(start)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+        results.append([variable.numpy() for variable in model.trainable_variables])
+    ours, by_adam, without_pretrained = results
+    count = len(pretrained)  # the first variables of the model
+    for value, expected in zip(ours, by_adam[:count] + without_pretrained[count:], strict=True):
+        np.testing.assert_allclose(value, expected, atol=1e-6)

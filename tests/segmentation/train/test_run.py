@@ -7,12 +7,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import main
 from device.errors import InputError
+from get_model import get_model
 from segmentation.data.mixing import Mixing
 from segmentation.settings import read_settings
-from segmentation.train import run
+from segmentation.train import loop, run
 from segmentation.train.checkpoint import save_checkpoint
 
 
@@ -159,6 +161,20 @@ def test_where_the_encoder_is_trained_no_classes_are_mixed_and_only_labeled_imag
             "unlabeled_images": np.empty(347)}
     phase, = run.plan_phases(model, data, settings, 0)
     assert phase.mixing is None and len(phase.unlabeled_images) == 0
+
+
+def test_fine_tuning_trains_the_decoder_as_before_and_the_encoder_at_its_own_rate():
+    settings, _ = read_settings({**vars(main), "EPOCHS": 2, "FINE_TUNE_EPOCHS": 1,
+                                 "FINE_TUNE_FROM": "block_16_expand"})
+    model = get_model((32, 32), 2, None, settings.decoder_filters, 0.35)
+    encoder = model.get_layer("encoder")
+    encoder.trainable = False
+    phase, = run.plan_phases(model, {}, settings, 2)
+    assert (phase.learning_rate, phase.encoder_rate) == (1.5e-2, 5e-4)
+    optimizer = loop.make_optimizer(phase, 1, tf.distribute.get_strategy())
+    assert optimizer.pretrained_paths == {
+        f"block_16_{part}/kernel" for part in ("expand", "depthwise", "project")}
+    assert optimizer.pretrained_share * phase.learning_rate == pytest.approx(5e-4)
 
 
 def test_an_epochs_line_names_the_worst_class():
