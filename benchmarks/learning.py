@@ -56,7 +56,7 @@ def train_one(name, way, seed, output, **constants):
         run.make_feature_function = float_features
         run.choose_training_dtype = lambda: "float32"
         loop.ConvolutionMuon = keras.optimizers.Adam
-        run.WEIGHT_DECAY = 0
+        run.WEIGHT_DECAY, run.VARIATION = 0, None
     if way == "tutorial":
         get_model.DECODER_MOMENTUM = 0.99
     main.main()

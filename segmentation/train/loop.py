@@ -13,6 +13,7 @@ import tensorflow as tf
 from device.errors import InputError, list_names
 from device.progress import Progress
 from segmentation.data.batches import count_steps, epoch_order
+from segmentation.data.channels import vary_channels
 from segmentation.data.mixing import mix_classes
 from segmentation.train.devices import stream, synchronize
 from segmentation.train.gradient import descend, make_measure
@@ -35,6 +36,7 @@ class Phase(NamedTuple):
     cached_features: Any = None  # the function features for images that come again unchanged
     random_crops: bool = False  # whether augmentation shows random_crops of the images, too
     mixing: Any = None  # how images of a batch are mixed, a Mixing, or None: not at all
+    variation: Any = None  # how channels of the features vary, a Variation, or None: not at all
     weight_decay: float = 0  # share of the rate by which a step shrinks the weights (AdamW)
     encoder_rate: float | None = None  # the pretrained encoder's, by Adam, where it is trained
     unlabeled_images: Any = ()  # uint8 (n, height, width, 3): those without a label that teach
@@ -46,17 +48,19 @@ def make_step(strategy, phase, optimizer, measure, call, signature=None, seed=0)
     Args: measure, of make_measure, whose loss sums over devices (sum_over_devices): each device has
         the whole loss, and its part of the gradient; call, a function (inputs, training) -> logits
         that runs the model; signature, TensorSpecs of inputs and label, so that a smaller last
-        batch is no reason to build the graph again; seed of the mixing, which depends on it and the
-        optimizer's number of the step alone, so that a resumed run goes on as one that was not
-        interrupted.
+        batch is no reason to build the graph again; seed of the mixing and of the variation, which
+        depend on it and the optimizer's number of the step alone, so that a resumed run goes on as
+        one that was not interrupted.
     """
     devices = strategy.num_replicas_in_sync
 
     def train(inputs, label):
         """Runs one step on one device."""
+        random = seed, tf.cast(optimizer.iterations, tf.int32)
         if phase.mixing:
-            number = tf.cast(optimizer.iterations, tf.int32)
-            inputs, label = mix_classes(inputs, label, inputs, label, (seed, number), phase.mixing)
+            inputs, label = mix_classes(inputs, label, inputs, label, random, phase.mixing)
+        if phase.variation:
+            inputs = vary_channels(inputs, random, phase.variation)
         with tf.GradientTape() as tape:
             logits = call(inputs, training=True)
         value, gradient = measure(label, logits)

@@ -19,13 +19,14 @@ import tensorflow as tf
 
 from device.model_info import IGNORED
 from segmentation.data.batches import count_steps, epoch_order
+from segmentation.data.channels import Variation, vary_channels
 from segmentation.data.mixing import mix_classes
 from segmentation.train.fast_decoder import call_decoder
 from segmentation.train.gradient import descend
 
 START = 0.2  # share of the steps after which images without a label teach: the teacher sees by then
 SURE = 0.9  # what the teacher gives a class; see predict_sure
-DROPPED_CHANNELS = 0.3  # share of each feature map's channels that are left out
+LEFT_OUT = Variation(dropped=0.3)  # channels of each feature map
 TEACHER_MEMORY = 0.99  # share of the moving average that a step keeps
 PER_LABELED = 2  # images without a label that a step has for each one with a label
 RATE_SHARE = 1 / 5  # of LEARNING_RATE: with few labels a high rate learns them by heart
@@ -68,7 +69,7 @@ def make_unlabeled_step(labeled_step, phase, call, teacher, optimizer, measure, 
         if phase.mixing:
             unlabeled, pseudo_label = mix_classes(
                 unlabeled, pseudo_label, inputs, label, (seed + 1, number), phase.mixing)
-        seen = drop_channels(unlabeled, tf.stack([seed, number]))
+        seen = vary_channels(unlabeled, (seed, number), LEFT_OUT)
         with tf.GradientTape() as tape:
             logits = call([tf.concat(pair, 0) for pair in zip(inputs, seen)], training=True)
         count = tf.shape(label)[0]
@@ -134,17 +135,3 @@ def predict_sure(teacher, features):
                                   tf.reduce_sum(is_class, (0, 1, 2)))
     is_sure = confidence >= tf.gather(tf.minimum(SURE, means), classes)
     return tf.where(is_sure, tf.cast(classes, tf.uint8), np.uint8(IGNORED))
-
-
-def drop_channels(features, seed):
-    """Returns feature maps with some channels of each image at 0, the others scaled up for it.
-
-    Args: features, list of float32 (batch, height, width, channels); seed, two integers.
-    """
-    seen = []
-    for position, feature in enumerate(features):
-        shape = tf.shape(feature)
-        random = tf.random.stateless_uniform((shape[0], 1, 1, shape[3]), seed + position * 2**16)
-        is_kept = tf.cast(random >= DROPPED_CHANNELS, feature.dtype)
-        seen.append(feature * is_kept / (1 - DROPPED_CHANNELS))
-    return seen

@@ -154,13 +154,19 @@ def test_only_objects_are_mixed_where_the_background_is_large(share, counts, exp
     assert run.choose_mixing(data, settings) == expected
 
 
+@pytest.mark.parametrize("counts, expected", [([91, 5, 4], run.VARIATION), ([90, 5, 5], None)])
+def test_channels_vary_where_the_background_is_large(counts, expected):
+    assert run.choose_variation({"pixel_counts": np.array(counts)}) == expected
+
+
 def test_where_the_encoder_is_trained_no_classes_are_mixed_and_only_labeled_images_count():
     settings, _ = read_settings({**vars(main), "MIX_CLASSES": 0.25})
     model = SimpleNamespace(get_layer=lambda name: SimpleNamespace(trainable=True))
     data = {"pixel_counts": np.array([9, 1]), "class_names": ["sky", "cat"],
             "unlabeled_images": np.empty(347)}
     phase, = run.plan_phases(model, data, settings, 0)
-    assert phase.mixing is None and len(phase.unlabeled_images) == 0
+    assert phase.mixing is None and phase.variation is None
+    assert len(phase.unlabeled_images) == 0
 
 
 def test_fine_tuning_trains_the_decoder_as_before_and_the_encoder_at_its_own_rate():

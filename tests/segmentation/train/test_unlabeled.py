@@ -1,4 +1,4 @@
-"""Tests of unlabeled.py: sure pixels, left out channels, what a run learns, resuming."""
+"""Tests of unlabeled.py: sure pixels, what a run learns, resuming."""
 
 import keras
 import numpy as np
@@ -22,21 +22,6 @@ def test_only_pixels_of_which_the_teacher_is_sure_have_a_label(monkeypatch):
     monkeypatch.setattr(unlabeled, "call_decoder",
                         lambda *_, training: tf.math.log(np.float32([[shares]])))
     assert unlabeled.predict_sure(None, None).numpy().tolist() == [[[0, 255, 1, 1, 2, 255]]]
-
-
-def test_whole_channels_are_left_out_and_the_others_make_up_for_them():
-    features = [tf.ones((4, 2, 2, 500)), tf.ones((4, 1, 1, 500))]
-    large, small = (feature.numpy() for feature in unlabeled.drop_channels(
-        features, tf.constant([1, 7])))
-    values = large[:, 0, 0]
-    assert (large == values[:, None, None]).all()  # the same for all pixels of an image
-    share = unlabeled.DROPPED_CHANNELS
-    np.testing.assert_allclose(np.unique(large), [0, 1 / (1 - share)], rtol=1e-6)
-    assert (values == 0).mean() == pytest.approx(share, abs=0.03)
-    assert (values[0] != values[1]).any() and (values != small[:, 0, 0]).any()
-    again, other = (unlabeled.drop_channels(features, tf.constant([1, number]))[0]
-                    for number in (7, 8))
-    assert (large == again.numpy()).all() and (large != other.numpy()).any()
 
 
 def test_half_of_a_batch_has_a_label():
