@@ -31,6 +31,7 @@ from segmentation.workers import is_chief
 # Of the decoder, where the encoder is pretrained (docs/training.md, The optimizer). Where it has
 # random weights, shrinking them was not measured.
 WEIGHT_DECAY = 0.5
+DECODER_RATE = 10  # of the decoder in fine-tuning, in rates of the encoder; it trains by Muon
 # Where class 0 holds over 90 % of the pixels; a street with 11 classes is learned less well by it
 # (docs/training.md, Varied channels).
 VARIATION = Variation(dropped=0.1, spread=0.4, share=0.5)
@@ -102,9 +103,10 @@ def plan_phases(model, data, settings, epochs_done):
                     weight_decay=WEIGHT_DECAY, unlabeled_images=unlabeled_images)
     if epochs_done < all_epochs and settings.fine_tune_epochs:
         unfreeze(encoder, settings.fine_tune_from)
-        yield Phase(model, None, settings.learning_rate, epochs, all_epochs,
+        rate = settings.fine_tune_learning_rate
+        yield Phase(model, None, DECODER_RATE * rate, epochs, all_epochs,
                     choose_fast_call(call_unet, model, settings), random_crops=True,
-                    weight_decay=WEIGHT_DECAY, encoder_rate=settings.fine_tune_learning_rate)
+                    weight_decay=WEIGHT_DECAY, encoder_rate=rate)
 
 
 def choose_fast_call(call, model, settings):

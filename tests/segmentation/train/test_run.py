@@ -169,14 +169,14 @@ def test_where_the_encoder_is_trained_no_classes_are_mixed_and_only_labeled_imag
     assert len(phase.unlabeled_images) == 0
 
 
-def test_fine_tuning_trains_the_decoder_as_before_and_the_encoder_at_its_own_rate():
+def test_fine_tuning_trains_the_encoder_at_a_tenth_of_the_decoders_rate():
     settings, _ = read_settings({**vars(main), "EPOCHS": 2, "FINE_TUNE_EPOCHS": 1,
                                  "FINE_TUNE_FROM": "block_16_expand"})
     model = get_model((32, 32), 2, None, settings.decoder_filters, 0.35)
     encoder = model.get_layer("encoder")
     encoder.trainable = False
     phase, = run.plan_phases(model, {}, settings, 2)
-    assert (phase.learning_rate, phase.encoder_rate) == (1.5e-2, 5e-4)
+    assert (phase.learning_rate, phase.encoder_rate) == (pytest.approx(5e-3), 5e-4)
     optimizer = loop.make_optimizer(phase, 1, tf.distribute.get_strategy())
     assert optimizer.pretrained_paths == {
         f"block_16_{part}/kernel" for part in ("expand", "depthwise", "project")}
