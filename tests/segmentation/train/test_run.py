@@ -156,7 +156,9 @@ def test_only_objects_are_mixed_where_the_background_is_large(share, counts, exp
 
 @pytest.mark.parametrize("counts, expected", [([91, 5, 4], run.VARIATION), ([90, 5, 5], None)])
 def test_channels_vary_where_the_background_is_large(counts, expected):
-    assert run.choose_variation({"pixel_counts": np.array(counts)}) == expected
+    data = {"pixel_counts": np.array(counts)}
+    assert run.choose_variation(data) == expected
+    assert run.choose_variation({**data, "unlabeled_images": np.empty(347)}) is None
 
 
 def test_where_the_encoder_is_trained_no_classes_are_mixed_and_only_labeled_images_count():
