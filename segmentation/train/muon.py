@@ -25,7 +25,7 @@ class ConvolutionMuon(keras.optimizers.Adam):
     """
 
     def __init__(self, learning_rate, weight_decay=None, pretrained=(), pretrained_share=1):
-        """Args: learning_rate, a number or schedule; pretrained, list of the variables."""
+        """Args: learning_rate, a number or a schedule; pretrained, a list of variables."""
         super().__init__(learning_rate, weight_decay=weight_decay)
         self.pretrained_paths = {variable.path for variable in pretrained}
         self.pretrained_share = pretrained_share

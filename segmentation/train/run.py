@@ -31,7 +31,7 @@ from segmentation.workers import is_chief
 # Of the decoder, where the encoder is pretrained (docs/training.md, The optimizer). Where it has
 # random weights, shrinking them was not measured.
 WEIGHT_DECAY = 0.5
-DECODER_RATE = 10  # of the decoder in fine-tuning, in rates of the encoder; it trains by Muon
+DECODER_RATE = 10  # of the decoder in fine-tuning, in those of the encoder (docs/benchmarks.md)
 # Where class 0 holds over 90 % of the pixels; a street with 11 classes is learned less well by it
 # (docs/training.md, Varied channels).
 VARIATION = Variation(dropped=0.1, spread=0.4, share=0.5)

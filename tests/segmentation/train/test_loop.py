@@ -1,4 +1,4 @@
-"""Tests of loop.py: a loss that is not finite, Ctrl-C, float16, what the optimizer does."""
+"""Tests of loop.py: a loss that is not finite, Ctrl-C, float16, a step, the optimizer."""
 
 import signal
 
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import main
 from device.errors import InputError
+from segmentation.data.channels import Variation, vary_channels
 from segmentation.train import loop
 
 
@@ -109,3 +110,21 @@ def test_weight_decay_shrinks_the_weights_by_its_share_of_the_learning_rate(weig
                                for variable in model.trainable_variables])
     for variable, value in zip(model.trainable_variables, before, strict=True):
         np.testing.assert_allclose(variable.numpy(), value * share, rtol=1e-6)
+
+
+def test_a_step_varies_channels_by_its_seed_and_number():
+    model = keras.Sequential([keras.Input((4, 4, 8)), keras.layers.Conv2D(2, 1, name="logits")])
+    images, variation = tf.random.stateless_normal((2, 4, 4, 8), (1, 2)), Variation(0.5)
+    phase = loop.Phase(model, None, 1e-2, 0, 1, variation=variation)
+    strategy = tf.distribute.get_strategy()
+
+    def measure(label, logits):
+        """The mean of the logits in place of a loss."""
+        return tf.reduce_mean(logits), tf.ones_like(logits) / tf.size(logits, tf.float32)
+
+    step = loop.make_step(strategy, phase, loop.make_optimizer(phase, 2, strategy), measure,
+                          lambda inputs, training: model(inputs[0]), seed=3)
+    for number in range(2):
+        varied, = vary_channels([images], (3, number), variation)
+        expected = float(tf.reduce_mean(model(varied)))
+        assert float(step([images], None)) == pytest.approx(expected, abs=1e-6)
