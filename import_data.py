@@ -91,12 +91,9 @@ def load_data(settings, errors=()):
 
     notes = note_files(pairs, decoded, size, class_names, class_ids, settings)
     if settings.validation_image_dir is None:
-        training_rows, validation_rows = choose_rows(pairs, decoded.value_counts[:], class_ids,
-                                                     settings)
-        validation_pairs = pairs.choose(validation_rows)
-        pairs = pairs.choose(training_rows)
-        decoded, validation = split_set(decoded, training_rows, validation_rows)
-        sizes = sizes[[*training_rows, *validation_rows]]
+        (pairs, decoded), (validation_pairs, validation), order = set_aside(
+            pairs, decoded, class_ids, settings)
+        sizes = sizes[order]
     notes += note_sets(pairs, decoded, validation_pairs, validation, class_names, class_ids,
                        settings)
     print(f"{len(pairs)} training and {len(validation_pairs)} validation images, "
@@ -124,6 +121,18 @@ def load_data(settings, errors=()):
     print(small, end="\n" if small else "")
     return {**data, "read_own_label": make_label_reader(validation_pairs, decoding,
                                                         validation.orientations[:])}
+
+
+def set_aside(pairs, decoded, class_ids, settings):
+    """Sets some of the pairs aside to measure on.
+
+    Args: decoded, the DecodedSet of the pairs.
+    Returns: the Pairs to train on and their DecodedSet, those to measure on and theirs, and the
+        positions of all of them among the pairs, in this order.
+    """
+    rows = choose_rows(pairs, decoded.value_counts[:], class_ids, settings)
+    training, validation = zip(map(pairs.choose, rows), split_set(decoded, *rows), strict=True)
+    return training, validation, np.concatenate(rows)
 
 
 def note_files(pairs, decoded, size, class_names, class_ids, settings):

@@ -56,11 +56,11 @@ def make_step(strategy, phase, optimizer, measure, call, signature=None, seed=0)
 
     def train(inputs, label):
         """Runs one step on one device."""
-        random = seed, tf.cast(optimizer.iterations, tf.int32)
+        step_seed = seed, tf.cast(optimizer.iterations, tf.int32)
         if phase.mixing:
-            inputs, label = mix_classes(inputs, label, inputs, label, random, phase.mixing)
+            inputs, label = mix_classes(inputs, label, inputs, label, step_seed, phase.mixing)
         if phase.variation:
-            inputs = vary_channels(inputs, random, phase.variation)
+            inputs = vary_channels(inputs, step_seed, phase.variation)
         with tf.GradientTape() as tape:
             logits = call(inputs, training=True)
         value, gradient = measure(label, logits)
