@@ -28,9 +28,8 @@ from sets import SETS, choose_set, float_features, load_set
 from device.model_info import IGNORED
 
 TUTORIAL_FILTERS = (512, 256, 128, 64)
-# Few images are repeated for 20 steps an epoch, as they were measured: main.py's 10 suit Muon.
-PLAIN = {"DECODER_FILTERS": TUTORIAL_FILTERS, "LEARNING_RATE": 1e-3, "MIN_STEPS_PER_EPOCH": 20,
-         "FLIP": None, "COLOR": 0, "MIX_CLASSES": 0, "PASTE_OBJECTS": False}
+PLAIN = {"DECODER_FILTERS": TUTORIAL_FILTERS, "LEARNING_RATE": 1e-3, "FLIP": None,
+         "COLOR": 0, "MIX_CLASSES": 0, "PASTE_OBJECTS": False}
 WAYS = {
     "tutorial": {**PLAIN, "LOSS": "cross-entropy", "CLASS_WEIGHT_POWER": 0.0},
     "dice": {**PLAIN, "LOSS": "dice", "CLASS_WEIGHT_POWER": 1.0},

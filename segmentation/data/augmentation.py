@@ -7,8 +7,6 @@ import tensorflow as tf
 
 from device.images import PADDING_GRAY, PADDING_LABEL
 
-SCALE_RANGE = (0.6, 1.25)  # a crop of this share of the sides is shown at full size
-
 
 class Augmentation(NamedTuple):
     """What is varied: main.py's FLIP, ROTATE and COLOR."""
@@ -18,13 +16,13 @@ class Augmentation(NamedTuple):
     color: float = 0.2  # brightness, contrast and saturation vary by a factor of 1 -+ this
 
 
-def augment_batch(image, label, random_numbers, augmentation, random_crops=False):
+def augment_batch(image, label, random_numbers, augmentation, crop_range=None):
     """Flips, turns and crops image and label together, and varies the color of the image alone.
 
     Args: image float32 (batch, height, width, 3) in 0..255, label uint8 (batch, height, width),
         random_numbers float32 (batch, RANDOM_NUMBERS) in 0..1; augmentation, an Augmentation;
-        random_crops, whether to crop, as SCALE_RANGE says: it pays where the encoder is trained,
-        not where only the decoder is.
+        crop_range, smallest and largest side of a random crop, as shares of the image's, which is
+        shown at full size, or None: no crops. Beyond the image there is padding.
     Returns: image and label of the same shapes and dtypes.
     """
     columns = tf.unstack(random_numbers, axis=1)
@@ -48,8 +46,8 @@ def augment_batch(image, label, random_numbers, augmentation, random_crops=False
         image = tf.where(chosen[:, None, None, None], tf.reverse(image, [axis]), image)
         label = tf.where(chosen[:, None, None], tf.reverse(label, [axis]), label)
     image = _vary_color(image, augmentation.color, *columns[1:4])
-    if random_crops:
-        image, label = _crop(image, label, *columns[4:7])
+    if crop_range:
+        image, label = _crop(image, label, crop_range, *columns[4:7])
     return image, label
 
 
@@ -83,8 +81,8 @@ def _vary_color(image, color, *random_numbers):
     return tf.clip_by_value((mean + (image - mean) * contrast) * brightness, 0.0, 255.0)
 
 
-def _crop(image, label, scale, top, left):
-    smallest, largest = SCALE_RANGE
+def _crop(image, label, crop_range, scale, top, left):
+    smallest, largest = crop_range
     side = smallest * (largest / smallest) ** scale  # as likely larger as smaller
     top, left = (1 - side) * top, (1 - side) * left  # beyond the picture where side is above 1
     boxes = tf.stack([top, left, top + side, left + side], axis=1)

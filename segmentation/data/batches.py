@@ -37,7 +37,7 @@ def count_steps(count, batch_size, repeats=1):
 
 
 def make_dataset(images, labels, batch_size, augmentation=None, shuffle=False, seed=0,
-                 epochs=range(1), repeats=1, features=None, replicas=(0, 1, 1), random_crops=False,
+                 epochs=range(1), repeats=1, features=None, replicas=(0, 1, 1), crop_range=None,
                  pasted_classes=0, read_crops=None):
     """Streams the batches of all epochs, one after the other, prefetched.
 
@@ -48,7 +48,7 @@ def make_dataset(images, labels, batch_size, augmentation=None, shuffle=False, s
             are served in place of the images.
         replicas: (first, last, total): serves devices first to last - 1 of so many in all. The
             images of a batch are dealt out one by one, and each device's share is an element.
-        augmentation, random_crops: see augment_batch; None: the images stay as they are.
+        augmentation, crop_range: see augment_batch; None: the images stay as they are.
         pasted_classes: number of classes whose objects are pasted into other images; 0: none. They
             are mirrored only where augmentation flips.
         read_crops: None, or a function of tiling.make_crop_reader: images and labels are larger
@@ -69,7 +69,7 @@ def make_dataset(images, labels, batch_size, augmentation=None, shuffle=False, s
     first, last, _ = replicas
     steps = count_steps(len(images), batch_size, repeats)
     numbers = tf.data.Dataset.range(len(epochs) * steps * (last - first))
-    decode = _decode_by(fetch, one_image.shape[1:3], augmentation, random_crops)
+    decode = _decode_by(fetch, one_image.shape[1:3], augmentation, crop_range)
     dataset = numbers.map(decode, num_parallel_calls=2)
     if features is not None:
         dataset = dataset.map(_encode_by(features, one_image), num_parallel_calls=2)
@@ -112,7 +112,7 @@ def make_fetch(images, labels, batch_size, shuffle, seed, epochs, repeats, repli
     return fetch
 
 
-def _decode_by(fetch, image_size, augmentation, random_crops):
+def _decode_by(fetch, image_size, augmentation, crop_range):
     def decode(number):
         """Returns images and labels of a batch by its number, augmented if asked for."""
         image, label, random_numbers = tf.numpy_function(
@@ -122,7 +122,7 @@ def _decode_by(fetch, image_size, augmentation, random_crops):
         if augmentation is None:
             return image, label
         random_numbers = tf.ensure_shape(random_numbers, (None, RANDOM_NUMBERS))
-        return augment_batch(image, label, random_numbers, augmentation, random_crops)
+        return augment_batch(image, label, random_numbers, augmentation, crop_range)
 
     return decode
 

@@ -34,7 +34,7 @@ class Phase(NamedTuple):
     last_epoch: int  # exclusive
     fast_call: Any = None  # function (inputs, training) -> logits that does what the model does
     cached_features: Any = None  # the function features for images that come again unchanged
-    random_crops: bool = False  # whether augmentation shows random_crops of the images, too
+    crop_range: Any = None  # of random crops, see augment_batch, or None: whole images alone
     mixing: Any = None  # how images of a batch are mixed, a Mixing, or None: not at all
     variation: Any = None  # how channels of the features vary, a Variation, or None: not at all
     weight_decay: float = 0  # share of the rate by which a step shrinks the weights (AdamW)
@@ -140,7 +140,7 @@ def fit(phase, strategy, loss, data, batch_size, options, finish_epoch, start_ep
     policy = "mixed_float16" if mixed_precision else None
     with temporary_dtype_policy(phase.model, policy), catch_interrupt() as interrupts:
         batches = stream(strategy, data, batch_size, epochs=epochs, features=phase.features,
-                         random_crops=phase.random_crops, **options)
+                         crop_range=phase.crop_range, **options)
         is_alone = strategy.num_replicas_in_sync == 1
         call = choose_call(phase, strategy)
         measure = make_measure(loss, by_xla=is_alone)

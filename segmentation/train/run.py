@@ -35,6 +35,10 @@ DECODER_RATE = 10  # of the decoder in fine-tuning, in those of the encoder (doc
 # Where class 0 holds over 90 % of the pixels; a street with 11 classes is learned less well by it
 # (docs/training.md, Varied channels).
 VARIATION = Variation(dropped=0.1, spread=0.4, share=0.5)
+# Random crops, as augment_batch takes them: of few images, which an epoch shows several times, and
+# of all where a pretrained encoder is trained (docs/training.md, Random crops).
+FEW_IMAGES_CROPS = (0.75, 1.33)
+FINE_TUNE_CROPS = (0.6, 1.25)
 
 
 def train(model, data, loss, settings, strategy):
@@ -62,7 +66,7 @@ def train(model, data, loss, settings, strategy):
         if best_weights and record["epochs"] == phase.first_epoch > 0:
             model.set_weights(best_weights)  # fine-tuning starts from the best epoch
         predict = make_predictor(choose_call(phase, strategy), phase.cached_features)
-        batch_size, repeats = plan_batches(phase, data, settings)
+        batch_size, repeats = plan_batches(data, settings, len(phase.unlabeled_images))
         is_interrupted = fit(
             phase, strategy, loss, data, batch_size, {**options, "repeats": repeats},
             make_epoch_end(model, predict, data, settings, record, best_weights),
@@ -92,20 +96,22 @@ def plan_phases(model, data, settings, epochs_done):
         print("Quantizing the encoder: the decoder is trained on its int8 features", flush=True)
         features = make_feature_function(encoder, data["calibration_images"])
         cached_features = cache_features(features, settings.memory_limit_gb * BYTES_PER_GB)
-        # Of flipped and turned images a few versions come again and again: they are cached, too.
-        comes_again = (not settings.color and "read_crops" not in data
-                       and not count_pasted_classes(data, settings))
         unlabeled_images = data.get("unlabeled_images", ())
+        crop_range = choose_crops(data, settings, len(unlabeled_images))
+        # Of flipped and turned images a few versions come again and again: they are cached, too.
+        comes_again = not (settings.color or crop_range or "read_crops" in data
+                           or count_pasted_classes(data, settings))
         rate = settings.learning_rate * (RATE_SHARE if len(unlabeled_images) else 1)
         yield Phase(decoder, cached_features if comes_again else features, rate, 0, epochs,
                     choose_fast_call(call_decoder, decoder, settings), cached_features,
-                    mixing=choose_mixing(data, settings), variation=choose_variation(data),
-                    weight_decay=WEIGHT_DECAY, unlabeled_images=unlabeled_images)
+                    crop_range=crop_range, mixing=choose_mixing(data, settings),
+                    variation=choose_variation(data), weight_decay=WEIGHT_DECAY,
+                    unlabeled_images=unlabeled_images)
     if epochs_done < all_epochs and settings.fine_tune_epochs:
         unfreeze(encoder, settings.fine_tune_from)
         rate = settings.fine_tune_learning_rate
         yield Phase(model, None, DECODER_RATE * rate, epochs, all_epochs,
-                    choose_fast_call(call_unet, model, settings), random_crops=True,
+                    choose_fast_call(call_unet, model, settings), crop_range=FINE_TUNE_CROPS,
                     weight_decay=WEIGHT_DECAY, encoder_rate=rate)
 
 
@@ -180,11 +186,20 @@ def choose_augmentation(settings):
     return augmentation if any(augmentation) else None
 
 
-def plan_batches(phase, data, settings):
-    """Returns how many images with a label a step has, and how often an epoch goes through them."""
-    count = len(phase.unlabeled_images)
-    batch_size = count_labeled(settings.batch_size) if count else settings.batch_size
-    return batch_size, count_repeats(data, settings, batch_size, count)
+def choose_crops(data, settings, unlabeled_count):
+    """Returns FEW_IMAGES_CROPS where an epoch shows whole images several times, varied, or None."""
+    _, repeats = plan_batches(data, settings, unlabeled_count)
+    is_varied = choose_augmentation(settings) is not None and "read_crops" not in data
+    return FEW_IMAGES_CROPS if repeats > 1 and is_varied else None
+
+
+def plan_batches(data, settings, unlabeled_count):
+    """Returns how many images with a label a step has, and how often an epoch goes through them.
+
+    Args: unlabeled_count, of the images without a label that teach, too.
+    """
+    batch_size = count_labeled(settings.batch_size) if unlabeled_count else settings.batch_size
+    return batch_size, count_repeats(data, settings, batch_size, unlabeled_count)
 
 
 def count_repeats(data, settings, batch_size, unlabeled_count=0):

@@ -69,14 +69,13 @@ def test_a_quarter_turn_keeps_the_objects_of_images_that_are_not_square(size):
     assert seen == {0, 1}
 
 
-def test_a_larger_or_smaller_view_keeps_the_pair_together(monkeypatch):
-    monkeypatch.setattr(augmentation, "SCALE_RANGE", (0.5, 2.0))
+def test_a_larger_or_smaller_view_keeps_the_pair_together():
     images, labels = blobs(4)
     random, sides, ignored = np.random.default_rng(0), [], 0
     for _ in range(200):
         draws = random.random((4, batches.RANDOM_NUMBERS), np.float32)
         image, label = augmentation.augment_batch(images.astype(np.float32), labels, draws,
-                                               Augmentation(color=0), random_crops=True)
+                                               Augmentation(color=0), crop_range=(0.5, 2.0))
         image, label = image.numpy()[..., 0], label.numpy()
         assert set(np.unique(label)) <= {0, 1, 255}
         assert (image[label == 255] == augmentation.PADDING_GRAY).all()

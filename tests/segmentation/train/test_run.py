@@ -133,8 +133,18 @@ def test_few_images_are_gone_through_several_times():
 def test_with_unlabeled_images_half_of_a_batch_has_a_label():
     settings, _ = read_settings({**vars(main), "MIN_STEPS_PER_EPOCH": 20, "BATCH_SIZE": 8})
     data = {"images": np.empty(20)}
-    phases = [SimpleNamespace(unlabeled_images=np.empty(count)) for count in (0, 347)]
-    assert [run.plan_batches(phase, data, settings) for phase in phases] == [(8, 8), (4, 18)]
+    assert [run.plan_batches(data, settings, count) for count in (0, 347)] == [(8, 8), (4, 18)]
+
+
+@pytest.mark.parametrize("data, unlabeled_count, expected", [
+    ({"images": np.empty(80)}, 0, run.FEW_IMAGES_CROPS), ({"images": np.empty(120)}, 0, None),
+    ({"images": np.empty(120)}, 120, run.FEW_IMAGES_CROPS),
+    ({"images": np.empty(20), "read_crops": len}, 0, None)])
+def test_images_that_an_epoch_shows_several_times_are_cropped(data, unlabeled_count, expected):
+    settings, _ = read_settings({**vars(main), "MIN_STEPS_PER_EPOCH": 20, "BATCH_SIZE": 8})
+    assert run.choose_crops(data, settings, unlabeled_count) == expected
+    settings, _ = read_settings({**vars(main), "FLIP": None, "COLOR": 0})
+    assert run.choose_crops(data, settings, unlabeled_count) is None
 
 
 @pytest.mark.parametrize("wanted, counts, expected", [
