@@ -187,7 +187,10 @@ def choose_augmentation(settings):
 
 
 def choose_crops(data, settings, unlabeled_count):
-    """Returns FEW_IMAGES_CROPS where an epoch shows whole images several times, varied, or None."""
+    """Returns FEW_IMAGES_CROPS where an epoch shows an image several times, or None.
+
+    None, too, where the settings vary nothing, and with PICTURE_SIZE, which has crops of its own.
+    """
     _, repeats = plan_batches(data, settings, unlabeled_count)
     is_varied = choose_augmentation(settings) is not None and "read_crops" not in data
     return FEW_IMAGES_CROPS if repeats > 1 and is_varied else None

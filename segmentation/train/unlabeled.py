@@ -29,7 +29,7 @@ SURE = 0.9  # what the teacher gives a class; see predict_sure
 LEFT_OUT = Variation(dropped=0.3)  # channels of each feature map
 TEACHER_MEMORY = 0.99  # share of the moving average that a step keeps
 PER_LABELED = 2  # images without a label that a step has for each one with a label
-RATE_SHARE = 1 / 2  # of LEARNING_RATE: with few labels a high rate learns them by heart
+RATE_SHARE = 1 / 2  # of LEARNING_RATE: all of it learns few labels by heart (docs/benchmarks.md)
 
 
 def count_labeled(batch_size):
