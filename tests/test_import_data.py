@@ -260,6 +260,16 @@ def test_images_without_a_label_are_read_too(folders, capsys):
     assert f"{3 - len(expected)} of 3 images without a label do not" in capsys.readouterr().out
 
 
+def test_images_without_a_label_are_read_through_the_cache_too(folders, capsys):
+    write_square_pairs(folders, 4)
+    write_unlabeled(folders, "x", "y", "z")
+    for message in ("Decoding 3 pairs", "Reusing 3 decoded pairs"):
+        data = load_data(settings_for(folders, UNLABELED=True, IMAGE_SIZE=(32, 32),
+                                      MEMORY_LIMIT_GB=0))
+        assert data["unlabeled_images"][:, 0, 0, 0].tolist() == [50, 60, 70]
+        assert message in capsys.readouterr().out
+
+
 def test_no_image_teaches_where_all_are_of_the_validation_images_groups(folders):
     for stem in ("a_1", "b_1"):
         write_pair(folders, stem, np.eye(32))

@@ -43,7 +43,7 @@ def read_through(pairs, decoding, cache_dir, purpose, read_into, file_errors):
     """Returns the decoded pairs from their cache, which is made first where it is not there.
 
     Args:
-        pairs, decoding: as for reading.read_pairs, but neither file of a pair is missing.
+        pairs, decoding: as for reading.read_pairs; a label may be missing (UNLABELED).
         cache_dir: folder of all caches; a cache in it is named by purpose and by both folders.
         read_into: function (pairs, decoding, *arrays) that decodes into the arrays of a DecodedSet
             and returns a list of what is wrong with files.
@@ -108,7 +108,7 @@ def sign(pairs, decoding):
     """
     what = FORMAT_VERSION, PIL.__version__, decoding
     signature = hashlib.sha256(repr(what).encode())
-    for path in chain.from_iterable(map(pairs.files, range(len(pairs)))):
+    for path in filter(None, chain.from_iterable(map(pairs.files, range(len(pairs))))):
         try:
             state = os.stat(path)
             text = f"{state.st_size} {state.st_ino} {state.st_mtime_ns} {state.st_ctime_ns}"

@@ -35,7 +35,8 @@ class StoredArray:
         self.record_bytes = self.mapped[:1].nbytes
         self.file = open(path, "r+b" if make else "rb", buffering=0)  # noqa: SIM115
         self.lock = threading.Lock()
-        self.checks = np.zeros(len(self), np.uint32)  # of each record
+        # Of each record: what nobody writes, as the label of an image without one, stays 0.
+        self.checks = np.full(len(self), zlib.crc32(bytes(self.record_bytes)), np.uint32)
         self.class_counts = None  # int64 (256,), pixels of each class index; labels only
         self.rows = slice(None)  # of the file that this array serves: all, or those of select
 
