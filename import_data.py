@@ -7,6 +7,7 @@ main.py, tflite_convert.py and tflite_test.py read through this file. No TensorF
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from segmentation.data.label_values import count_up, group_class_ids, make_value
 from segmentation.data.object_sizes import describe_small_objects, median_object_sizes
 from segmentation.data.pairing import Pairs, pair_files
 from segmentation.data.reading import (
+    DecodedSet,
     Decoding,
     choose_records,
     list_file_errors,
@@ -62,6 +64,18 @@ VALIDATION_FIELDS = ("validation_image_dir", "validation_label_dir", "validation
 # ---- for main.py -----------------------------------------------------------------------------
 
 
+class Part(NamedTuple):
+    """The training images, the validation images, or those without a label.
+
+    pairs; decoded, the reading.DecodedSet of them; sizes int (n, 2), the (height, width) that each
+    picture has in its decoded arrays.
+    """
+
+    pairs: Pairs
+    decoded: DecodedSet
+    sizes: np.ndarray
+
+
 def load_data(settings, errors=()):
     """Reads training and validation pairs as the settings say, and prints the table of classes.
 
@@ -76,146 +90,143 @@ def load_data(settings, errors=()):
     Raises: InputError of all errors: pairing, files, sizes, label values, and those given.
     """
     errors = list(errors)
-    pairs, validation_pairs, unlabeled_pairs, validation_dirs = find_pairs(settings, errors)
+    *pairs, validation_dirs = find_pairs(settings, errors)
     class_ids = None if settings.class_ids is None else group_class_ids(settings.class_ids)
-    size, sizes = find_size(pairs + validation_pairs + unlabeled_pairs,
-                            settings.picture_size or settings.image_size)
-    sizes, unlabeled_sizes = np.split(sizes, [len(pairs + validation_pairs)])
-    decoding = choose_decoding(settings, size, class_ids, pairs + validation_pairs)
-    decoded, validation, unlabeled = read_sets(pairs, validation_pairs, unlabeled_pairs, decoding,
-                                               settings, errors)
-    counts = np.concatenate([some.value_counts[:] for some in (decoded, validation)])
-    class_names, class_ids = find_classes(pairs, validation_pairs, counts, class_ids, settings,
-                                          errors)
+    size, sizes = find_size(sum(pairs, Pairs()), settings.picture_size or settings.image_size)
+    decoding = choose_decoding(settings, size, class_ids, pairs[0] + pairs[1])
+    training, validation, unlabeled = read_sets(pairs, sizes, decoding, settings, errors)
+    class_names, class_ids = find_classes(training, validation, class_ids, settings, errors)
     collect_or_raise(errors)
 
-    notes = note_files(pairs, decoded, size, class_names, class_ids, settings)
+    notes = note_files(training, size, class_names, class_ids, settings)
     if settings.validation_image_dir is None:
-        (pairs, decoded), (validation_pairs, validation), order = set_aside(
-            pairs, decoded, class_ids, settings)
-        sizes = sizes[order]
-    notes += note_sets(pairs, decoded, validation_pairs, validation, class_names, class_ids,
-                       settings)
-    print(f"{len(pairs)} training and {len(validation_pairs)} validation images, "
+        training, validation = set_aside(training, class_ids, settings)
+    notes += note_sets(training, validation, class_names, class_ids, settings)
+    print(f"{len(training.pairs)} training and {len(validation.pairs)} validation images, "
           f"{len(class_names)} classes")
-    pixel_counts, class_weights = print_class_table(decoded.labels, class_names, settings)
+    pixel_counts, class_weights = print_class_table(training.decoded.labels, class_names, settings)
     print("\n".join(notes), end="\n" if notes else "")
-    data = {"images": decoded.images, "labels": decoded.labels, "class_weights": class_weights,
-            "pixel_counts": pixel_counts, "validation_images": validation.images,
-            "validation_labels": validation.labels, "class_names": class_names,
-            "validation_dirs": validation_dirs,
-            "training_names": pairs.image_names, "validation_names": validation_pairs.image_names,
-            "reading": {"class_ids": class_ids, "ignore_label": settings.ignore_label,
-                        "other_ids": settings.other_ids,
-                        "intensity_range": decoding.intensity_range,
-                        "labels_turned": settings.labels_turned},
-            "calibration_images": cut_calibration_images(
-                decoded.images, sizes[:len(pairs)], settings.image_size)}
-    chosen = choose_unlabeled(unlabeled_pairs, validation_pairs, settings)
-    if len(chosen):
-        data["unlabeled_images"] = choose_records(unlabeled.images, chosen)
+    unlabeled = choose_unlabeled(unlabeled, validation, settings)
+    data = {"class_names": class_names, "class_weights": class_weights,
+            "pixel_counts": pixel_counts, "validation_dirs": validation_dirs,
+            "reading": describe_reading(class_ids, decoding, settings),
+            **gather_arrays(training, validation, unlabeled, settings.image_size)}
     if settings.picture_size is not None:
-        return tile_data(data, sizes, unlabeled_sizes[chosen], settings)
-    small = describe_small_objects(median_object_sizes(decoded.labels, len(class_names)),
-                                   class_names)
+        return tile_data(data, training.sizes, validation.sizes, unlabeled.sizes, settings)
+    small = describe_small_objects(
+        median_object_sizes(training.decoded.labels, len(class_names)), class_names)
     print(small, end="\n" if small else "")
-    return {**data, "read_own_label": make_label_reader(validation_pairs, decoding,
-                                                        validation.orientations[:])}
+    return {**data, "read_own_label": make_label_reader(validation.pairs, decoding,
+                                                        validation.decoded.orientations[:])}
 
 
-def set_aside(pairs, decoded, class_ids, settings):
-    """Sets some of the pairs aside to measure on.
+def describe_reading(class_ids, decoding, settings):
+    """Returns the fields of model.json by which other images are read alike, see decoding_of."""
+    return {"class_ids": class_ids, "ignore_label": settings.ignore_label,
+            "other_ids": settings.other_ids, "intensity_range": decoding.intensity_range,
+            "labels_turned": settings.labels_turned}
 
-    Args: decoded, the DecodedSet of the pairs.
-    Returns: the Pairs to train on and their DecodedSet, those to measure on and theirs, and the
-        positions of all of them among the pairs, in this order.
+
+def gather_arrays(training, validation, unlabeled, image_size):
+    """Returns the entries of load_data's dict that the files give: arrays and names.
+
+    Args: three Part; image_size (height, width) of the calibration images.
     """
-    rows = choose_rows(pairs, decoded.value_counts[:], class_ids, settings)
-    training, validation = zip(map(pairs.choose, rows), split_set(decoded, *rows), strict=True)
-    return training, validation, np.concatenate(rows)
+    data = {"images": training.decoded.images, "labels": training.decoded.labels,
+            "training_names": training.pairs.image_names,
+            "validation_images": validation.decoded.images,
+            "validation_labels": validation.decoded.labels,
+            "validation_names": validation.pairs.image_names,
+            "calibration_images": cut_calibration_images(training.decoded.images, training.sizes,
+                                                         image_size)}
+    return {**data, "unlabeled_images": unlabeled.decoded.images} if len(unlabeled.pairs) else data
 
 
-def note_files(pairs, decoded, size, class_names, class_ids, settings):
-    """Returns the sentences on labels, shapes and rotations of the pairs, before they are split.
+def set_aside(part, class_ids, settings):
+    """Sets some pairs aside to measure on: returns the Part to train on, and that to measure on."""
+    rows = choose_rows(part.pairs, part.decoded.value_counts[:], class_ids, settings)
+    return [Part(part.pairs.choose(chosen), decoded, part.sizes[chosen])
+            for chosen, decoded in zip(rows, split_set(part.decoded, *rows), strict=True)]
 
-    Args: decoded, the pairs' records; size (height, width) at which they were read.
+
+def note_files(part, size, class_names, class_ids, settings):
+    """Returns the sentences on labels, shapes and rotations of a Part, before it is split.
+
+    Args: size (height, width) at which the pairs were read.
     """
-    return [*warn_of_labels(pairs, decoded.value_counts[:], class_names, class_ids,
+    decoded = part.decoded
+    return [*warn_of_labels(part.pairs, decoded.value_counts[:], class_names, class_ids,
                             settings.ignore_label, settings.class_ids is not None),
             *note_shapes(decoded.sizes[:], size, settings.picture_size),
-            *note_rotations(pairs.image_names, decoded.sizes[:], decoded.orientations[:],
+            *note_rotations(part.pairs.image_names, decoded.sizes[:], decoded.orientations[:],
                             settings.labels_turned)]
 
 
-def note_sets(pairs, decoded, validation_pairs, validation, class_names, class_ids, settings):
-    """Returns the sentences on the training set and on how it and the validation set compare.
-
-    Args: decoded and validation, the records of pairs and validation_pairs.
-    """
-    notes = [*compare_classes(decoded.value_counts[:], validation_pairs,
-                              validation.value_counts[:], class_names, class_ids),
-             *warn_of_duplicates(decoded.images, pairs.image_names, validation.images,
-                                 validation_pairs.image_names,
+def note_sets(training, validation, class_names, class_ids, settings):
+    """Returns the sentences on the training set and on how it and the validation set compare."""
+    notes = [*compare_classes(training.decoded.value_counts[:], validation.pairs,
+                              validation.decoded.value_counts[:], class_names, class_ids),
+             *warn_of_duplicates(training.decoded.images, training.pairs.image_names,
+                                 validation.decoded.images, validation.pairs.image_names,
                                  settings.validation_image_dir is not None)]
-    if len(pairs) < settings.batch_size:
-        notes.insert(0, f"Note: there are fewer training images ({len(pairs)}) than BATCH_SIZE "
-                        f"({settings.batch_size}): each batch holds all of them.")
+    if len(training.pairs) < settings.batch_size:
+        notes.insert(0, f"Note: there are fewer training images ({len(training.pairs)}) than "
+                        f"BATCH_SIZE ({settings.batch_size}): each batch holds all of them.")
     return notes
 
 
-def find_classes(pairs, validation_pairs, counts, class_ids, settings, errors):
+def find_classes(training, validation, class_ids, settings, errors):
     """Returns the classes' names and the label values of each; checks the labels against them.
 
-    Args: counts (n, 256), pixels of each value in each label file of both; class_ids of the
-        settings, or None; errors, list to which sentences are added.
+    Args: class_ids of the settings, or None; errors, list to which sentences are added.
     """
+    counts = np.concatenate([part.decoded.value_counts[:] for part in (training, validation)])
     class_names, class_ids = name_classes(held_values(counts), settings.label_dir,
                                           settings.class_names, class_ids, settings.ignore_label,
                                           errors)
-    check_label_values(pairs + validation_pairs, counts, class_names, class_ids,
-                       settings.ignore_label, settings.other_ids, len(pairs), errors)
+    check_label_values(training.pairs + validation.pairs, counts, class_names, class_ids,
+                       settings.ignore_label, settings.other_ids, len(training.pairs), errors)
     if unknown := set(settings.class_weights or ()) - set(class_names):
         errors.append(f"CLASS_WEIGHTS names {list_names(sorted(unknown))}, but the classes are "
                       f"{list_names(class_names)}: correct it.")
     return class_names, class_ids
 
 
-def choose_unlabeled(pairs, validation_pairs, settings):
-    """Returns the positions of the images without a label that teach, int (n,).
+def choose_unlabeled(unlabeled, validation, settings):
+    """Returns the Part of the images without a label that teach.
 
     With SPLIT_BY those of the validation images' groups do not: the score would be too good. How
     many they are is printed.
     """
     if settings.split_by is None:
-        return np.arange(len(pairs))
-    measured = set(find_groups(validation_pairs.image_names, settings.split_by))
-    groups = find_groups(pairs.image_names, settings.split_by)
+        return unlabeled
+    measured = set(find_groups(validation.pairs.image_names, settings.split_by))
+    groups = find_groups(unlabeled.pairs.image_names, settings.split_by)
     chosen = [index for index, group in enumerate(groups) if group not in measured]
-    if len(chosen) < len(pairs):
-        print(f"{len(pairs) - len(chosen)} of {len(pairs)} images without a label do not teach, "
+    if len(chosen) < len(groups):
+        print(f"{len(groups) - len(chosen)} of {len(groups)} images without a label do not teach, "
               f"because validation images are of the same groups (SPLIT_BY).")
-    return np.array(chosen, int)
+    return Part(unlabeled.pairs.choose(chosen),
+                DecodedSet(*(choose_records(array, chosen) for array in unlabeled.decoded)),
+                unlabeled.sizes[chosen])
 
 
-def tile_data(data, sizes, unlabeled_sizes, settings):
+def tile_data(data, training_sizes, validation_sizes, unlabeled_sizes, settings):
     """Returns the data of large pictures for training on crops and for validation on tiles.
 
-    Args: data of load_data, whose arrays are pictures; sizes int (n, 2), each picture's own
-        (height, width) in them, first those for training; unlabeled_sizes, those of the pictures
-        without a label.
+    Args: data of load_data, whose arrays are pictures; the sizes of each Part.
     Returns: data, where validation_images, validation_labels and unlabeled_images are tiles of
-        IMAGE_SIZE, and also
-        read_crops (see tiling.make_crop_reader), crops_per_picture, and validation_pictures,
-        validation_picture_labels, validation_sizes.
+        IMAGE_SIZE, and also read_crops (see tiling.make_crop_reader), crops_per_picture, and
+        validation_pictures, validation_picture_labels, validation_sizes.
     """
-    count, tile_size = len(data["images"]), settings.image_size
-    training_sizes, validation_sizes = sizes[:count], sizes[count:]
+    tile_size = settings.image_size
     pictures, labels = data["validation_images"], data["validation_labels"]
     tiles = choose_tiles(validation_sizes, tile_size, MAX_TILES)
     crops = count_crops(training_sizes, tile_size, settings.batch_size)
-    print(f"Pictures of up to {sizes.max(0)[0]}x{sizes.max(0)[1]} pixels (height x width) are seen "
-          f"in tiles of {tile_size[0]}x{tile_size[1]}: an epoch shows {crops} crop(s) of each and "
-          f"is measured on {len(tiles)} tiles of the validation pictures.", flush=True)
+    height, width = np.concatenate([training_sizes, validation_sizes]).max(axis=0)
+    print(f"Pictures of up to {height}x{width} pixels (height x width) are seen in tiles of "
+          f"{tile_size[0]}x{tile_size[1]}: an epoch shows {crops} crop(s) of each and is measured "
+          f"on {len(tiles)} tiles of the validation pictures.", flush=True)
     if len(unlabeled_sizes):
         data["unlabeled_images"] = cut_tiles(
             data["unlabeled_images"], choose_tiles(unlabeled_sizes, tile_size, MAX_TILES),
@@ -305,12 +316,14 @@ def choose_decoding(settings, size, class_ids, pairs):
                     settings.labels_turned, pad=settings.picture_size == "full")
 
 
-def read_sets(pairs, validation_pairs, unlabeled_pairs, decoding, settings, errors):
+def read_sets(pairs, sizes, decoding, settings, errors):
     """Decodes the pairs of all sets, each in memory or, above MEMORY_LIMIT_GB, into CACHE_DIR.
 
-    Args: errors, list to which a sentence for each kind of error is added. Where it holds some
-        already, which prevent training, files are only checked, and nothing is kept of them.
-    Returns: list of reading.DecodedSet: of the training, validation and unlabeled pairs.
+    Args: pairs, the training, validation and unlabeled Pairs; sizes int (n, 2) of all of them, as
+        find_size returns them; errors, list to which a sentence for each kind of error is added.
+        Where it holds some already, which prevent training, files are only checked, and nothing is
+        kept of them.
+    Returns: list of Part, as the pairs.
     Raises: InputError of all errors so far, where a cache can't be written.
     """
     limit, cache_dir = 0, None
@@ -320,15 +333,15 @@ def read_sets(pairs, validation_pairs, unlabeled_pairs, decoding, settings, erro
         if not is_chief():  # in a folder that machines share, each writes its own
             cache_dir /= f"worker_{worker_index()}"
     file_errors, sets = [], []
+    ends = np.cumsum([len(some) for some in pairs])
     try:
-        for some, purpose in ((pairs, "training"), (validation_pairs, "validation"),
-                              (unlabeled_pairs, "unlabeled")):
+        for some, purpose in zip(pairs, ("training", "validation", "unlabeled"), strict=True):
             sets.append(read_pairs(some, decoding, file_errors, limit if len(some) else None,
                                    cache_dir, purpose))
     except InputError as error:
         collect_or_raise([*errors, *list_file_errors(file_errors), str(error)])
     errors += list_file_errors(file_errors)
-    return sets
+    return [Part(*part) for part in zip(pairs, sets, np.split(sizes, ends[:-1]), strict=True)]
 
 
 def print_class_table(labels, class_names, settings):
