@@ -54,7 +54,7 @@ def train_one(name, way, seed, output, **constants):
     if way != "default":
         run.make_feature_function = float_features
         run.choose_training_dtype = lambda: "float32"
-        loop.ConvolutionMuon = keras.optimizers.Adam
+        loop.ConvolutionMuon = lambda learning_rate, *_: keras.optimizers.Adam(learning_rate)
         run.WEIGHT_DECAY, run.VARIATION = 0, None
     if way == "tutorial":
         get_model.DECODER_MOMENTUM = 0.99
