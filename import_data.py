@@ -130,7 +130,7 @@ def describe_reading(class_ids, decoding, settings):
 def gather_arrays(training, validation, unlabeled, image_size):
     """Returns the entries of load_data's dict that the files give: arrays and names.
 
-    Args: three Part; image_size (height, width) of the calibration images.
+    Args: the three Parts; image_size (height, width) of the calibration images.
     """
     data = {"images": training.decoded.images, "labels": training.decoded.labels,
             "training_names": training.pairs.image_names,
@@ -323,7 +323,7 @@ def read_sets(pairs, sizes, decoding, settings, errors):
         find_size returns them; errors, list to which a sentence for each kind of error is added.
         Where it holds some already, which prevent training, files are only checked, and nothing is
         kept of them.
-    Returns: list of Part, as the pairs.
+    Returns: list of three Parts, in that order.
     Raises: InputError of all errors so far, where a cache can't be written.
     """
     limit, cache_dir = 0, None
@@ -333,7 +333,6 @@ def read_sets(pairs, sizes, decoding, settings, errors):
         if not is_chief():  # in a folder that machines share, each writes its own
             cache_dir /= f"worker_{worker_index()}"
     file_errors, sets = [], []
-    ends = np.cumsum([len(some) for some in pairs])
     try:
         for some, purpose in zip(pairs, ("training", "validation", "unlabeled"), strict=True):
             sets.append(read_pairs(some, decoding, file_errors, limit if len(some) else None,
@@ -341,7 +340,8 @@ def read_sets(pairs, sizes, decoding, settings, errors):
     except InputError as error:
         collect_or_raise([*errors, *list_file_errors(file_errors), str(error)])
     errors += list_file_errors(file_errors)
-    return [Part(*part) for part in zip(pairs, sets, np.split(sizes, ends[:-1]), strict=True)]
+    sizes = np.split(sizes, np.cumsum([len(some) for some in pairs])[:-1])
+    return [Part(*part) for part in zip(pairs, sets, sizes, strict=True)]
 
 
 def print_class_table(labels, class_names, settings):
