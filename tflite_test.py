@@ -35,7 +35,7 @@ from import_data import (
 from segmentation.bias_table import count_by_bias, format_bias_table
 from segmentation.data.moved_folders import find_moved_folders
 from segmentation.data.pairing import pair_files
-from segmentation.evaluate import make_logit_function, make_predictor
+from segmentation.evaluate import make_logit_function, make_predictor, tell_tiles
 from segmentation.int8.features import make_feature_function
 from segmentation.int8.interpreter import run_images
 from segmentation.int8.quantize import layer_errors, prepare
@@ -122,6 +122,9 @@ def count_int8_by_bias(interpreter, images, labels, tile_size):
 
 def _run_each(run_tiles, images, tile_size):
     predictions, seconds, progress = [], [], Progress("Predicting", len(images))
+    sizes = [image.shape[:2] for image in images]
+    if any(size != tuple(tile_size) for size in sizes):
+        tell_tiles(run_tiles, sizes, tile_size)
     for number, image in enumerate(images):
         start = time.perf_counter()
         predictions.append(segment_tiles(run_tiles, image, tile_size, PADDING_GRAY))

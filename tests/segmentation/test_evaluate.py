@@ -19,6 +19,14 @@ def test_predictions_are_the_most_likely_classes():
     assert (halves(images) == images[..., ::-1].argmax(-1)).all()
 
 
+def test_tiles_and_their_seconds_are_told(capsys):
+    shapes = []
+    evaluate.tell_tiles(lambda tiles: shapes.append(tiles.shape), [(32, 32), (32, 64)], (32, 32))
+    assert set(shapes) == {(1, 32, 32, 3)}
+    assert capsys.readouterr().out.startswith(  # 1 + 3, which overlap
+        "Predicting 2 pictures in 4 tiles of 32x32 (height x width): about 0.0 s")
+
+
 def test_one_matrix_over_all_validation_images():
     labels = np.zeros((20, 1, 4), np.uint8)
     labels[:, :, 0] = 255
